@@ -1,0 +1,1 @@
+"""Reading recordings (bags, folders, data sets) and writing results, without ROS."""

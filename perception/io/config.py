@@ -1,0 +1,31 @@
+"""How a recording or a live sensor is read. Everything is detected; these fields decide where detection cannot."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from perception.core.config import Config
+
+
+class InputConfig(Config):
+    """Topics, frames, times and extrinsics of the sensors."""
+
+    lidar_topic: str = Field("", description="Topic of the point clouds; empty: the only PointCloud2 topic.")
+    imu_topic: str = Field("", description="Topic of the IMU; empty: the only usable Imu topic.")
+    imu: Literal["auto", "off", "required"] = Field(
+        "auto", description="auto: use a usable IMU; off: ignore it; required: refuse a recording without one."
+    )
+    base_frame: str = Field("base_link", description="Body frame whose pose is published; it must be on /tf_static.")
+    time_field: str = Field("", description="Field with the time of each point; empty: t, time, timestamp, ...")
+    time_unit: Literal["auto", "s", "ms", "us", "ns"] = Field(
+        "auto", description="Unit of the time field; auto: the unit that makes a sweep last 0.02 to 0.5 s."
+    )
+    stamp_at: Literal["start", "middle", "end"] = Field(
+        "start", description="Instant of the sweep that the header stamp of a cloud names."
+    )
+    T_base_lidar: tuple[float, ...] = Field(
+        (), description="LiDAR in base as x y z qx qy qz qw; empty: from /tf_static or the calibration."
+    )
+    T_base_imu: tuple[float, ...] = Field(
+        (), description="IMU in base as x y z qx qy qz qw; empty: from /tf_static or the calibration."
+    )

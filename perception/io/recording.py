@@ -1,0 +1,54 @@
+"""What every kind of input offers to the pipeline, whatever the format it came in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from perception.core.trajectory import Trajectory
+from perception.core.types import ImuBatch, Scan, SensorRig
+from perception.io.config import InputConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was found in a recording, for people: shown before a replay and kept in the report."""
+
+    kind: str  # e.g. "ROS 2 bag (mcap, zstd)"
+    rows: tuple[tuple[str, str], ...]  # e.g. ("points", "/points, 1200 scans, 10.0 Hz, frame lidar, time field t in ns")
+    notes: tuple[str, ...] = ()  # what the reader assumed or ignored, each a sentence
+
+
+class Recording(Protocol):
+    """A finite series of scans and IMU samples in the order of time, with the place of the sensors."""
+
+    path: Path
+    rig: SensorRig
+    summary: Summary
+    num_scans: int  # for progress; 0 where it is not known
+    duration: float  # s
+    reference: Trajectory | None  # ground truth where the recording has one
+    reference_fraction: float  # instant of the sweep that odometry_kitti.txt refers to: 0 start, 0.5 middle, 1 end
+
+    def events(self) -> Iterator[Scan | ImuBatch]:
+        """Scans and IMU batches merged by time. A damaged file raises `DataLoss` after its readable part."""
+
+
+@dataclass(slots=True)
+class Losses:
+    """What a reader could not use, counted by reason."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, reason: str, count: int = 1) -> None:
+        """Count one more loss."""
+        self.counts[reason] = self.counts.get(reason, 0) + count
+
+
+def open_recording(path: Path | str, config: InputConfig | None = None) -> Recording:
+    """The recording at `path`, opened by the reader that fits it.
+
+    Raises `InvalidInput` when no reader fits or what is needed is not there, and `ConfigError` when several topics
+    or fields fit and the configuration does not choose.
+    """
+    raise NotImplementedError

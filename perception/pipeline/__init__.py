@@ -1,0 +1,1 @@
+"""The one description of what runs, and the runner that replays a recording through it."""

@@ -1,0 +1,14 @@
+"""The whole configuration: one group for each part."""
+
+from pydantic import Field
+
+from perception.core.config import Config
+from perception.io.config import InputConfig
+from slam.config import OdometryConfig
+
+
+class PerceptionConfig(Config):
+    """What `--config FILE`, `--set a.b=c`, presets and ROS parameters override."""
+
+    input: InputConfig = Field(default_factory=InputConfig, description="How recordings and sensors are read.")
+    odometry: OdometryConfig = Field(default_factory=OdometryConfig, description="LiDAR-inertial odometry.")

@@ -1,0 +1,82 @@
+"""The words in which a pipeline is described: plain data that launch, replay and tests all read."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from perception.core.errors import ConfigError
+from perception.core.health import Health
+from perception.core.types import SensorRig
+
+if TYPE_CHECKING:
+    from perception.pipeline.config import PerceptionConfig
+
+Output = tuple[str, Any]  # name of a stream, and the item written to it
+
+
+class Worker(Protocol):
+    """What a stage does, free of threads and of ROS: items in, items out."""
+
+    def step(self, stream: str, item: Any) -> Iterable[Output]:
+        """Take one item of an input stream and return what it caused, in order."""
+
+    def finish(self) -> Iterable[Output]:
+        """The input has ended: return what was held back."""
+
+    def reset(self) -> None:
+        """Forget all state at once."""
+
+    def health(self) -> Health:
+        """State of the stage after the last item."""
+
+    def counters(self) -> dict[str, int]:
+        """What was taken, dropped and refused so far, by name, for diagnostics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """How items wait in front of a stage: `latest` keeps the newest, `ordered` keeps the order."""
+
+    kind: Literal["latest", "ordered"]
+    capacity: int
+
+
+def latest() -> Inbox:
+    """Depth one, the newest wins: for cameras."""
+    return Inbox("latest", 1)
+
+
+def ordered(capacity: int) -> Inbox:
+    """In order, at most `capacity` items: for odometry and mapping."""
+    return Inbox("ordered", capacity)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of the pipeline: what it reads, what it writes, and how its input waits."""
+
+    name: str
+    make: Callable[["PerceptionConfig", SensorRig], Worker]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    inbox: Inbox
+    deadline_ms: int  # an output older than this is reported as late
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Stages in the order of the data flow."""
+
+    stages: tuple[Stage, ...]
+
+    def stage(self, name: str) -> Stage:
+        """The stage called `name`; raises `ConfigError` listing the known ones."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise ConfigError(f"stage {name!r} is unknown; use {', '.join(stage.name for stage in self.stages)}")
+
+    def only(self, names: Iterable[str]) -> "Pipeline":
+        """The same pipeline with the named stages alone, in its own order."""
+        wanted = [self.stage(name) for name in names]
+        return Pipeline(tuple(stage for stage in self.stages if stage in wanted))

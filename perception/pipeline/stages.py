@@ -1,0 +1,98 @@
+"""The algorithms as stages: each guards its streams, then hands the items to a core that knows no streams."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from perception.core.errors import InvalidInput
+from perception.core.health import Health
+from perception.core.stamps import StampGuard, Verdict
+from perception.core.types import ImuBatch, OdometryUpdate, Scan, SensorRig
+from perception.pipeline.config import PerceptionConfig
+from perception.pipeline.spec import Output
+from slam.odometry import LidarInertialOdometry
+
+log = logging.getLogger(__name__)
+USED = (Verdict.ACCEPT, Verdict.GAP, Verdict.REWIND)
+
+
+def make_odometry(config: PerceptionConfig, rig: SensorRig) -> "OdometryStage":
+    """The odometry stage of one robot."""
+    return OdometryStage(config, rig)
+
+
+class OdometryStage:
+    """LiDAR-inertial odometry behind one time guard per stream."""
+
+    def __init__(self, config: PerceptionConfig, rig: SensorRig) -> None:
+        time = config.odometry.time
+        self.config = config.odometry
+        self.core = LidarInertialOdometry(config.odometry, rig)
+        self.guards = {name: StampGuard(time.max_gap_ns, time.max_late_ns) for name in ("scan", "imu")}
+        self.events: Counter[str] = Counter()
+
+    def step(self, stream: str, item: Any) -> Iterable[Output]:
+        """Take a `Scan` of stream "scan" or an `ImuBatch` of stream "imu"; returns the poses it completed."""
+        updates = self._scan(item) if stream == "scan" else self._imu(item)
+        return [("odometry", update) for update in updates]
+
+    def finish(self) -> Iterable[Output]:
+        """Scans that still wait for IMU samples are registered with those that came."""
+        return [("odometry", update) for update in self.core.finish()]
+
+    def reset(self) -> None:
+        """Start again at the origin; counters stay."""
+        self.core.reset()
+        self.events["resets"] += 1
+        for guard in self.guards.values():
+            guard.reset()
+
+    def health(self) -> Health:
+        """Health of the odometry after the last scan."""
+        return self.core.health()
+
+    def counters(self) -> dict[str, int]:
+        """Verdicts of the guards by stream, resets, and what the core counted."""
+        verdicts = {
+            f"{stream} {verdict.value}": count
+            for stream, guard in self.guards.items()
+            for verdict, count in guard.counts.items()
+        }
+        return {**verdicts, **self.events, **self.core.counters()}
+
+    def _scan(self, scan: Scan) -> list[OdometryUpdate]:
+        return self.core.add_scan(scan) if self._admit("scan", scan.stamp_ns) else []
+
+    def _imu(self, batch: ImuBatch) -> list[OdometryUpdate]:
+        keep = np.array([self._admit("imu", int(stamp)) for stamp in batch.stamps_ns], dtype=bool)
+        if not keep.any():
+            return []
+        if not keep.all():
+            batch = ImuBatch(batch.stamps_ns[keep], batch.gyro[keep], batch.accel[keep])
+        return self.core.add_imu(batch)
+
+    def _admit(self, stream: str, stamp_ns: int) -> bool:
+        verdict = self.guards[stream].check(stamp_ns)
+        if verdict is Verdict.REWIND:
+            self._restart(stream, stamp_ns, f"the clock of {stream!r} was moved back")
+        elif verdict is Verdict.GAP:
+            self._bridge(stream, stamp_ns)
+        return verdict in USED
+
+    def _bridge(self, stream: str, stamp_ns: int) -> None:
+        gap = f"{stream!r} was silent for more than {self.config.time.max_gap:g} s"
+        match self.config.time.on_gap:
+            case "reset":
+                self._restart(stream, stamp_ns, gap)
+            case "extrapolate":
+                log.warning("%s; carrying on from the last motion", gap)
+            case "abort":
+                raise InvalidInput(f"{gap} at {stamp_ns} ns and odometry.time.on_gap is 'abort'")
+
+    def _restart(self, stream: str, stamp_ns: int, reason: str) -> None:
+        log.warning("%s; odometry starts again at the origin", reason)
+        self.reset()
+        self.guards[stream].last_ns = stamp_ns

@@ -1,0 +1,1 @@
+"""LiDAR side: odometry, place recognition, mapping. Knows no ROS."""

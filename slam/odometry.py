@@ -1,0 +1,1 @@
+"""LiDAR-inertial odometry (placeholder, replaced by the filter)."""

@@ -12,7 +12,9 @@ class TimeConfig(Config):
     """What counts as a late message, a gap and a moved clock."""
 
     max_gap: float = Field(1.0, gt=0.0, le=60.0, description="A longer silence (s) of a stream is a gap.")
-    max_late: float = Field(0.5, ge=0.0, le=10.0, description="Messages older than the last by up to this (s) are late.")
+    max_late: float = Field(
+        0.5, ge=0.0, le=10.0, description="A message older than the last by up to this (s) is late."
+    )
     on_gap: Literal["reset", "extrapolate", "abort"] = Field("reset", description="What to do after a gap.")
 
     @property

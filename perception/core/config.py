@@ -36,15 +36,29 @@ class FieldInfo:
     maximum: float | None
 
 
-def load_config(kind: type[ConfigType], file: Path | str | None = None, overrides: Iterable[str] = ()) -> ConfigType:
-    """A configuration from defaults, then a YAML file, then `path=value` overrides.
+def load_config(
+    kind: type[ConfigType],
+    file: Path | str | None = None,
+    overrides: Iterable[str] = (),
+    base: dict[str, Any] | None = None,
+) -> ConfigType:
+    """A configuration from defaults, then `base` (e.g. a preset), then a YAML file, then `path=value` overrides.
 
     Raises `ConfigError` with every wrong field at once, by its full path.
     """
-    values = read_yaml(Path(file)) if file is not None else {}
+    values = merged(base or {}, read_yaml(Path(file)) if file is not None else {})
     for override in overrides:
-        _set(values, override)
+        set_value(values, override)
     return validated(kind, values)
+
+
+def merged(values: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Nested mappings joined into a new one; where both have a value, that of `other` counts."""
+    both = dict(values)
+    for key, value in other.items():
+        inner = both.get(key)
+        both[key] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return both
 
 
 def validated(kind: type[ConfigType], values: dict[str, Any]) -> ConfigType:
@@ -100,7 +114,8 @@ def fields(kind: type[Config], prefix: str = "") -> Iterator[FieldInfo]:
         )
 
 
-def _set(values: dict[str, Any], override: str) -> None:
+def set_value(values: dict[str, Any], override: str) -> None:
+    """Put one `path=value` override (the value is YAML) into nested `values`. Raises `ConfigError`."""
     path, equals, text = override.partition("=")
     if not equals or not path:
         raise ConfigError(f"--set {override!r}: expected a.b=value, e.g. odometry.max_range=80")

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Closed(Exception):  # noqa: N818 - a signal between threads, not a fault
+class Closed(Exception):
     """The mailbox was closed and is empty."""
 
 

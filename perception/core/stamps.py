@@ -15,7 +15,7 @@ def stamp_from_ros(sec: int, nanosec: int) -> int:
         raise InvalidInput(f"stamp.nanosec: expected 0 to 999999999, got {nanosec}; the driver writes a malformed time")
     stamp_ns = int(sec) * NS_PER_S + int(nanosec)
     if stamp_ns <= 0:
-        raise InvalidInput(f"stamp: expected a time after 1970, got {stamp_ns} ns; the driver does not set header.stamp")
+        raise InvalidInput(f"stamp: expected a time after 1970, got {stamp_ns} ns; let the driver set header.stamp")
     return stamp_ns
 
 

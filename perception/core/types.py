@@ -89,7 +89,7 @@ class Odometry:
 
     stamp_ns: int
     T_odom_base: np.ndarray  # (4, 4) float64
-    covariance: np.ndarray  # (6, 6) float64, position (m) then rotation vector (rad), axes of odom, as nav_msgs wants it
+    covariance: np.ndarray  # (6, 6) float64, position (m), rotation vector (rad), both in axes of odom (nav_msgs)
     velocity: np.ndarray  # (3,) float64, of the base, in base axes, m/s
     angular_velocity: np.ndarray  # (3,) float64, of the base, in base axes, rad/s
     health: Health = OK

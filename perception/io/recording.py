@@ -15,7 +15,7 @@ class Summary:
     """What was found in a recording, for people: shown before a replay and kept in the report."""
 
     kind: str  # e.g. "ROS 2 bag (mcap, zstd)"
-    rows: tuple[tuple[str, str], ...]  # e.g. ("points", "/points, 1200 scans, 10.0 Hz, frame lidar, time field t in ns")
+    rows: tuple[tuple[str, str], ...]  # e.g. ("points", "/points, 1200 scans, 10.0 Hz, field t in ns")
     notes: tuple[str, ...] = ()  # what the reader assumed or ignored, each a sentence
 
 

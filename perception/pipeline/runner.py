@@ -1,4 +1,4 @@
-"""Replays a recording through a pipeline, one item after the other, so that the result does not depend on the machine."""
+"""Replays a recording through a pipeline, item after item, so that the result does not depend on the machine."""
 
 import time
 from collections.abc import Callable, Iterable

@@ -1,0 +1,5 @@
+"""`python -m perception`."""
+
+from perception.cli import main
+
+main()

@@ -1,0 +1,127 @@
+"""The `perception` command. Every command imports what it needs when it runs, so that `--help` is instant."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from perception import __version__
+from perception.core.errors import PerceptionError
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+CONFIG_OPTIONS = (
+    click.option("--config", "config_file", type=FILE, help="YAML file with overrides of the defaults."),
+    click.option("--preset", help="Name of a packaged preset; `perception config --presets` lists them."),
+    click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="One override; may be given often."),
+)
+
+
+def with_config(command: Any) -> Any:
+    """Add the options that every command with a configuration has."""
+    for option in reversed(CONFIG_OPTIONS):
+        command = option(command)
+    return command
+
+
+class Command(click.Group):
+    """Turns the errors of this package into one line and an exit code; unexpected ones keep their traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(context)
+        except PerceptionError as error:
+            click.secho(f"perception: {error}", fg="red", err=True)
+            context.exit(error.exit_code)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            context.exit(0)
+
+
+@click.group(cls=Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.option("-v", "--verbose", is_flag=True, help="Show what the parts log, not only warnings.")
+def main(verbose: bool) -> None:
+    """Eyes and a sense of place for a robot: LiDAR-inertial odometry on live sensors, recordings and generated worlds."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+
+
+@main.command()
+@click.argument("recording", type=ANY_PATH)
+@click.option("--out", type=ANY_PATH, required=True, help="Folder for the results; made when it is not there.")
+@click.option("--rate", default=0.0, show_default="as fast as possible", help="Times real time; waits, never drops.")
+@click.option("--stages", help="Only these stages, comma separated.")
+@with_config
+def replay(
+    recording: Path,
+    out: Path,
+    rate: float,
+    stages: str | None,
+    config_file: Path | None,
+    preset: str | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Run the pipeline over RECORDING and write the trajectory, the metrics and report.html to --out.
+
+    RECORDING is a ROS 2 bag (sqlite3 or MCAP), a ROS 1 bag, a KITTI raw or odometry folder, or a folder of scans
+    (.bin .pcd .ply .npz) with times.
+    """
+    from perception.pipeline.presets import configured
+    from perception.pipeline.replay import replay_to_folder
+
+    config = configured(config_file, preset, overrides)
+    loss = replay_to_folder(recording, out, config, rate, stages.split(",") if stages else None)
+    if loss is not None:
+        raise loss
+
+
+@main.command()
+@click.argument("out", type=ANY_PATH)
+@click.option("--force", is_flag=True, help="Replace a recording that this command wrote before.")
+@click.option("--seed", type=int, help="Seed of the world; the same seed gives the same bytes.")
+@click.option("--duration", type=float, help="Length in seconds.")
+@click.option("--route", help="town, straight, turns, corridor or endless_corridor.")
+@click.option("--lidar", help="spinning or livox.")
+@click.option("--config", "config_file", type=FILE, help="YAML file with overrides of the defaults.")
+@click.option("--set", "overrides", multiple=True, metavar="A=B", help="One override of the world's configuration.")
+def synth(out: Path, force: bool, config_file: Path | None, overrides: tuple[str, ...], **chosen: Any) -> None:
+    """Record a generated world to the folder OUT: MCAP with points, IMU, transforms and clock, and ground truth."""
+    from perception.core.config import load_config
+    from perception.progress import progress
+    from perception.world.config import WorldConfig
+    from perception.world.synth import synthesise
+
+    given = [f"{name}={value}" for name, value in chosen.items() if value is not None]
+    config = load_config(WorldConfig, config_file, [*overrides, *given])
+    with progress("generate") as update:
+        path = synthesise(out, config, update, force=force)
+    click.echo(f"wrote {path}")
+
+
+@main.command()
+@with_config
+@click.option("--presets", is_flag=True, help="List the packaged presets.")
+@click.option("--reference", is_flag=True, help="Print every field with its range and meaning as Markdown.")
+def config(
+    config_file: Path | None, preset: str | None, overrides: tuple[str, ...], presets: bool, reference: bool
+) -> None:
+    """Print the resolved configuration as YAML; what it prints can be given back with --config."""
+    from perception.core.config import to_yaml
+    from perception.pipeline import presets as known
+
+    if presets:
+        click.echo("\n".join(known.names()))
+    elif reference:
+        click.echo(known.reference(), nl=False)
+    else:
+        click.echo(to_yaml(known.configured(config_file, preset, overrides)), nl=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Replay of a recording: run the pipeline over it, and keep what people and tools want to see afterwards."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from perception.core.errors import DataLoss, InvalidInput
+from perception.core.geometry import inverse
+from perception.core.health import Health
+from perception.core.trajectory import Trajectory
+from perception.core.types import OdometryUpdate, RegistrationReport, Scan
+from perception.io.recording import Recording
+from perception.pipeline.config import PerceptionConfig
+from perception.pipeline.full import FULL
+from perception.pipeline.runner import Pace, Runner, stream_of
+
+
+@dataclass(slots=True)
+class ReplayResult:
+    """What one replay gave. One entry per scan that has a pose, in the order of time."""
+
+    trajectory: Trajectory  # T_odom_base at the end of each scan
+    sweeps_ns: np.ndarray  # (N, 2) int64, start and end of the sweep of each pose
+    reports: list[RegistrationReport]
+    health: list[Health]
+    cpu_ms: dict[str, np.ndarray]  # by stage, one value per output
+    counters: dict[str, dict[str, int]]  # by stage
+    num_scans: int  # read, with or without a pose
+    wall_time: float  # s
+    loss: DataLoss | None = None  # set when the recording ended early
+
+    def digest(self) -> str:
+        """SHA-256 of stamps and poses: equal for equal trajectories, bit for bit."""
+        return hashlib.sha256(self.trajectory.stamps_ns.tobytes() + self.trajectory.poses.tobytes()).hexdigest()
+
+
+@dataclass(slots=True)
+class _Collector:
+    """Keeps the outputs of a run, and the sweep that each of them belongs to."""
+
+    sweeps: dict[int, tuple[int, int]] = field(default_factory=dict)  # by end of sweep
+    updates: list[tuple[int, np.ndarray, RegistrationReport, Health]] = field(default_factory=list)
+
+    def sink(self, stream: str, item: object) -> None:
+        if stream == "odometry" and isinstance(item, OdometryUpdate):
+            odometry = item.odometry
+            self.updates.append((odometry.stamp_ns, odometry.T_odom_base, item.report, odometry.health))
+
+
+def replay(
+    recording: Recording,
+    config: PerceptionConfig,
+    rate: float = 0.0,
+    stages: Iterable[str] | None = None,
+    on_scan: Callable[[int, int], None] = lambda done, total: None,
+) -> ReplayResult:
+    """Run the pipeline over `recording`; `on_scan` is called with (scans done, scans in all).
+
+    `rate`: times real time, 0 for as fast as possible. Raises `InvalidInput` when the recording gives no pose.
+    """
+    kept, pace, num_scans, loss = _Collector(), Pace(rate), 0, None
+    runner = Runner(FULL if stages is None else FULL.only(stages), config, recording.rig, kept.sink)
+    start = time.perf_counter()
+    try:
+        for event in recording.events():
+            if isinstance(event, Scan):
+                pace.wait_for(event.end_ns)
+                kept.sweeps[event.end_ns] = (event.stamp_ns, event.end_ns)
+                num_scans += 1
+                on_scan(num_scans, recording.num_scans)
+            runner.feed(stream_of(event), event)
+    except DataLoss as error:
+        loss = error
+    runner.finish()
+    return _result(runner, kept, num_scans, time.perf_counter() - start, loss)
+
+
+def lidar_poses(result: ReplayResult, recording: Recording) -> np.ndarray:
+    """Poses (N, 4, 4) of the LiDAR relative to its first one, at the reference instant of the recording.
+
+    KITTI's poses belong to the middle of the turn; elsewhere the end of the sweep counts.
+    """
+    start, end = result.sweeps_ns.T
+    instants = start + ((end - start) * recording.reference_fraction).astype(np.int64)
+    T_odom_lidar = np.stack([result.trajectory.at(int(t)) for t in instants]) @ recording.rig.T_base_lidar
+    return inverse(T_odom_lidar[0]) @ T_odom_lidar
+
+
+def _result(runner: Runner, kept: _Collector, num_scans: int, wall_time: float, loss: DataLoss | None) -> ReplayResult:
+    if not kept.updates:
+        counted = "; ".join(f"{name}: {count}" for c in runner.counters().values() for name, count in c.items())
+        raise loss or InvalidInput(f"no pose came out of {num_scans} scans ({counted or 'the recording is empty'})")
+    stamps, poses, reports, health = zip(*kept.updates)
+    return ReplayResult(
+        trajectory=_last_run(np.array(stamps, dtype=np.int64), np.stack(poses)),
+        sweeps_ns=np.array([kept.sweeps[stamp] for stamp in stamps], dtype=np.int64),
+        reports=list(reports),
+        health=list(health),
+        cpu_ms={name: np.array(ns) / 1e6 for name, ns in runner.stage_cpu_ns.items()},
+        counters=runner.counters(),
+        num_scans=num_scans,
+        wall_time=wall_time,
+        loss=loss,
+    )
+
+
+def _last_run(stamps: np.ndarray, poses: np.ndarray) -> Trajectory:
+    return Trajectory(stamps, poses)

@@ -46,7 +46,7 @@ class Command(click.Group):
 @click.version_option(__version__)
 @click.option("-v", "--verbose", is_flag=True, help="Show what the parts log, not only warnings.")
 def main(verbose: bool) -> None:
-    """Eyes and a sense of place for a robot: LiDAR-inertial odometry on live sensors, recordings and generated worlds."""
+    """LiDAR-inertial odometry for robots: live over ROS 2, on recordings, and in generated worlds."""
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )

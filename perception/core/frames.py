@@ -29,7 +29,7 @@ class TransformBuffer:
         self._moving.pop(child, None)
         self._static[child] = T_parent_child
 
-    def set(self, parent: str, child: str, stamp_ns: int, T_parent_child: np.ndarray) -> None:
+    def set_moving(self, parent: str, child: str, stamp_ns: int, T_parent_child: np.ndarray) -> None:
         """Store one sample of a moving transform; samples older than `keep_ns` before the newest are forgotten."""
         self._link(parent, child, T_parent_child)
         self._static.pop(child, None)

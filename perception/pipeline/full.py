@@ -9,7 +9,7 @@ FULL = Pipeline(
             "odometry",
             make_odometry,
             reads=("scan", "imu"),
-            writes=("odometry",),
+            writes=("odometry", "odometry_reset"),
             inbox=ordered(400),  # one second of 200 Hz IMU and 10 Hz scans is 210
             deadline_ms=100,
         ),

@@ -29,6 +29,7 @@ class ReplayResult:
     cpu_ms: dict[str, np.ndarray]  # by stage, one value per output
     counters: dict[str, dict[str, int]]  # by stage
     num_scans: int  # read, with or without a pose
+    num_runs: int  # 1 + restarts at the origin; the trajectory is that of the longest run
     wall_time: float  # s
     loss: DataLoss | None = None  # set when the recording ended early
 
@@ -37,17 +38,26 @@ class ReplayResult:
         return hashlib.sha256(self.trajectory.stamps_ns.tobytes() + self.trajectory.poses.tobytes()).hexdigest()
 
 
+_Pose = tuple[int, np.ndarray, RegistrationReport, Health]
+
+
 @dataclass(slots=True)
 class _Collector:
     """Keeps the outputs of a run, and the sweep that each of them belongs to."""
 
     sweeps: dict[int, tuple[int, int]] = field(default_factory=dict)  # by end of sweep
-    updates: list[tuple[int, np.ndarray, RegistrationReport, Health]] = field(default_factory=list)
+    runs: list[list[_Pose]] = field(default_factory=lambda: [[]])  # a reset starts a new one
 
     def sink(self, stream: str, item: object) -> None:
-        if stream == "odometry" and isinstance(item, OdometryUpdate):
+        if stream == "odometry_reset":
+            self.runs.append([])
+        elif stream == "odometry" and isinstance(item, OdometryUpdate):
             odometry = item.odometry
-            self.updates.append((odometry.stamp_ns, odometry.T_odom_base, item.report, odometry.health))
+            self.runs[-1].append((odometry.stamp_ns, odometry.T_odom_base, item.report, odometry.health))
+
+    def longest(self) -> list[_Pose]:
+        """Poses of the longest run: those before and after a reset have no common origin."""
+        return max(self.runs, key=len)
 
 
 def replay(
@@ -90,22 +100,20 @@ def lidar_poses(result: ReplayResult, recording: Recording) -> np.ndarray:
 
 
 def _result(runner: Runner, kept: _Collector, num_scans: int, wall_time: float, loss: DataLoss | None) -> ReplayResult:
-    if not kept.updates:
+    poses = kept.longest()
+    if not poses:
         counted = "; ".join(f"{name}: {count}" for c in runner.counters().values() for name, count in c.items())
         raise loss or InvalidInput(f"no pose came out of {num_scans} scans ({counted or 'the recording is empty'})")
-    stamps, poses, reports, health = zip(*kept.updates)
+    stamps, T_odom_base, reports, health = zip(*poses)
     return ReplayResult(
-        trajectory=_last_run(np.array(stamps, dtype=np.int64), np.stack(poses)),
+        trajectory=Trajectory(np.array(stamps, dtype=np.int64), np.stack(T_odom_base)),
         sweeps_ns=np.array([kept.sweeps[stamp] for stamp in stamps], dtype=np.int64),
         reports=list(reports),
         health=list(health),
         cpu_ms={name: np.array(ns) / 1e6 for name, ns in runner.stage_cpu_ns.items()},
         counters=runner.counters(),
         num_scans=num_scans,
+        num_runs=sum(bool(run) for run in kept.runs),
         wall_time=wall_time,
         loss=loss,
     )
-
-
-def _last_run(stamps: np.ndarray, poses: np.ndarray) -> Trajectory:
-    return Trajectory(stamps, poses)

@@ -33,11 +33,16 @@ class OdometryStage:
         self.core = LidarInertialOdometry(config.odometry, rig)
         self.guards = {name: StampGuard(time.max_gap_ns, time.max_late_ns) for name in ("scan", "imu")}
         self.events: Counter[str] = Counter()
+        self._resets: list[str] = []
 
     def step(self, stream: str, item: Any) -> Iterable[Output]:
-        """Take a `Scan` of stream "scan" or an `ImuBatch` of stream "imu"; returns the poses it completed."""
+        """Take a `Scan` of stream "scan" or an `ImuBatch` of stream "imu"; returns the poses it completed.
+
+        A reason on "odometry_reset" says that the poses after it start again at the origin.
+        """
         updates = self._scan(item) if stream == "scan" else self._imu(item)
-        return [("odometry", update) for update in updates]
+        resets, self._resets = self._resets, []
+        return [("odometry_reset", reason) for reason in resets] + [("odometry", update) for update in updates]
 
     def finish(self) -> Iterable[Output]:
         """Scans that still wait for IMU samples are registered with those that came."""
@@ -95,4 +100,5 @@ class OdometryStage:
     def _restart(self, stream: str, stamp_ns: int, reason: str) -> None:
         log.warning("%s; odometry starts again at the origin", reason)
         self.reset()
+        self._resets.append(reason)
         self.guards[stream].last_ns = stamp_ns

@@ -1,0 +1,62 @@
+# `make help` lists the targets. PYTHON=python3.12 chooses the interpreter, BAG=path the recording of the demo.
+VENV ?= .venv
+OUT ?= demo
+SEED ?= 1
+DURATION ?= 60
+RUN := $(VENV)/bin/python -m
+INSTALL = PYTHON=$(PYTHON) requirements/install.sh $(VENV)
+SOURCES := perception slam nodes tests benchmarks launch setup.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-long check smoke bench docs lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## environment in .venv with the pinned dependencies, message packages and compiled kernels
+	@$(INSTALL)
+
+demo: setup ## set up, make a recording (or take BAG=path), replay it, write demo/report.html
+ifdef BAG
+	@$(RUN) perception replay "$(BAG)" --out "$(OUT)"
+else
+	@test -e $(OUT)/recording || $(RUN) perception synth $(OUT)/recording --seed $(SEED) --duration $(DURATION)
+	@$(RUN) perception replay $(OUT)/recording --out $(OUT)
+endif
+
+test: ## set up and run the default test suite
+	@$(INSTALL) test
+	@$(RUN) pytest $(TESTS)
+
+test-long: ## set up and run the tests that take minutes
+	@$(INSTALL) test
+	@$(RUN) pytest -m long $(TESTS)
+
+check: ## lint, format, types, unit tests
+	@$(INSTALL) test
+	@$(RUN) ruff check $(wildcard $(SOURCES))
+	@$(RUN) ruff format --check $(wildcard $(SOURCES))
+	@$(RUN) mypy
+	@$(RUN) pytest tests/unit
+
+smoke: setup ## import everything and replay five generated seconds; with PYTHON=... VENV=... for another Python
+	@$(RUN) perception --version
+	@rm -rf $(OUT)/smoke
+	@$(RUN) perception synth $(OUT)/smoke/recording --seed $(SEED) --duration 5
+	@$(RUN) perception replay $(OUT)/smoke/recording --out $(OUT)/smoke
+
+bench: ## measure odometry beside its peers, print the table, write out/odometry.json
+	@$(INSTALL) test bench
+	@mkdir -p out
+	@$(RUN) perception bench odometry --json out/odometry.json
+
+docs: setup ## write docs/configuration.md from the configuration's fields
+	@$(RUN) perception config --reference > docs/configuration.md
+
+lock: setup ## write the locks anew with the newest versions that fit
+	@requirements/lock.sh $(VENV)/bin/uv
+
+clean: ## remove the environment, caches and results
+	rm -rf .venv demo out build install log dist .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	rm -rf perception/ros_interfaces/build perception/ros_interfaces/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

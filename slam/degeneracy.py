@@ -1,0 +1,58 @@
+"""Which motions a scan does not determine: eigenvalues of the point-to-plane information, section 8 of bev_lio_lc.md.
+
+Units are not mixed: translation is judged after rotation is eliminated and the other way round, rotation divided by
+the mean squared range of the points.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slam.config import RegistrationConfig
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Degeneracy:
+    """Directions in which the scan says too little, as unit vectors, with all eigenvalues (ascending, per match)."""
+
+    weak_translation: np.ndarray  # (K, 3) in odom axes
+    weak_rotation: np.ndarray  # (K, 3) in IMU axes (right perturbation)
+    translation_eigenvalues: np.ndarray  # (3,)
+    rotation_eigenvalues: np.ndarray  # (3,)
+
+    @property
+    def is_degenerate(self) -> bool:
+        """True when some translation or rotation is not determined."""
+        return len(self.weak_translation) + len(self.weak_rotation) > 0
+
+
+def analyse(HtH: np.ndarray, num_matches: int, mean_squared_range: float, config: RegistrationConfig) -> Degeneracy:
+    """Weak directions of `HtH` (6, 6), order p, R. Without matches everything is weak."""
+    if num_matches == 0 or mean_squared_range <= 0.0:
+        return Degeneracy(np.eye(3), np.eye(3), np.zeros(3), np.zeros(3))
+    information = HtH[:6, :6] / num_matches
+    A, B, C = information[:3, :3], information[:3, 3:], information[3:, 3:]
+    translation = A - B @ _inverse(C) @ B.T
+    rotation = (C - B.T @ _inverse(A) @ B) / mean_squared_range
+    values_t, vectors_t = np.linalg.eigh(translation)
+    values_r, vectors_r = np.linalg.eigh(rotation)
+    return Degeneracy(
+        vectors_t.T[values_t < config.weak_translation],
+        vectors_r.T[values_r < config.weak_rotation],
+        values_t,
+        values_r,
+    )
+
+
+def project(HtH: np.ndarray, Htz: np.ndarray, degeneracy: Degeneracy) -> tuple[np.ndarray, np.ndarray]:
+    """Take the weak directions out of the normal equations, (6, 6) or (12, 12), so that other sensors act there."""
+    if not degeneracy.is_degenerate:
+        return HtH, Htz
+    P = np.eye(len(Htz))
+    P[:3, :3] -= degeneracy.weak_translation.T @ degeneracy.weak_translation
+    P[3:6, 3:6] -= degeneracy.weak_rotation.T @ degeneracy.weak_rotation
+    return P @ HtH @ P, P @ Htz
+
+
+def _inverse(block: np.ndarray) -> np.ndarray:
+    return np.linalg.pinv(block, rcond=1e-9, hermitian=True)

@@ -1,0 +1,145 @@
+"""Triangles with what they are, and the elementary bodies that everything in the generated world is made of."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception.core.types import check
+from perception.world.classes import Class, Material
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mesh:
+    """A triangle soup. Corners run counter-clockwise seen from outside; beams and cameras see both sides."""
+
+    triangles: np.ndarray  # (N, 3, 3) float32: triangle, corner, xyz in m
+    class_ids: np.ndarray  # (N,) uint8, `Class`
+    material_ids: np.ndarray  # (N,) uint8, `Material`
+    instance_ids: np.ndarray  # (N,) int32, the object a triangle belongs to; 0: the ground and other static matter
+
+    def __post_init__(self) -> None:
+        check("triangles", self.triangles, (None, 3, 3), np.float32)
+        check("class_ids", self.class_ids, (len(self.triangles),), np.uint8)
+        check("material_ids", self.material_ids, (len(self.triangles),), np.uint8)
+        check("instance_ids", self.instance_ids, (len(self.triangles),), np.int32)
+
+    def __len__(self) -> int:
+        return len(self.triangles)
+
+
+def surface(triangles: np.ndarray, kind: Class, material: Material, instance: int = 0) -> Mesh:
+    """A mesh of one class, one material and one instance from triangles (N, 3, 3)."""
+    triangles = np.ascontiguousarray(triangles, dtype=np.float32).reshape(-1, 3, 3)
+    n = len(triangles)
+    return Mesh(
+        triangles,
+        np.full(n, kind, dtype=np.uint8),
+        np.full(n, material, dtype=np.uint8),
+        np.full(n, instance, dtype=np.int32),
+    )
+
+
+def joined(meshes: Iterable[Mesh]) -> Mesh:
+    """All triangles of several meshes, in their order; an empty mesh for none."""
+    meshes = [surface(np.zeros((0, 3, 3)), Class.OTHERS, Material.CONCRETE), *meshes]
+    return Mesh(
+        np.concatenate([mesh.triangles for mesh in meshes]),
+        np.concatenate([mesh.class_ids for mesh in meshes]),
+        np.concatenate([mesh.material_ids for mesh in meshes]),
+        np.concatenate([mesh.instance_ids for mesh in meshes]),
+    )
+
+
+def placed(mesh: Mesh, yaw: float, position: Sequence[float], instance: int | None = None) -> Mesh:
+    """A copy turned by `yaw` about z, then moved to `position` (3,); renumbered where `instance` is given."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    R = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    moved = (mesh.triangles.astype(np.float64) @ R.T + np.asarray(position)).astype(np.float32)
+    ids = mesh.instance_ids if instance is None else np.full(len(mesh), instance, dtype=np.int32)
+    return Mesh(moved, mesh.class_ids, mesh.material_ids, ids)
+
+
+def quads(corners: np.ndarray) -> np.ndarray:
+    """Two triangles each (2N, 3, 3) for quadrilaterals (N, 4, 3) whose corners run around them."""
+    corners = np.asarray(corners, dtype=np.float64).reshape(-1, 4, 3)
+    return np.stack([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]], axis=1).reshape(-1, 3, 3)
+
+
+# Corners of a box as bits (x, y, z), six faces counter-clockwise from outside: bottom, top, -y, +y, -x, +x.
+_BOX_FACES = np.array([[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]])
+
+
+def box(low: Sequence[float], high: Sequence[float], with_bottom: bool = True) -> np.ndarray:
+    """The 12 triangles of an axis-aligned box; 10 without its bottom."""
+    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    bits = (np.arange(8)[:, None] >> np.arange(3)) & 1
+    corners = np.where(bits, high, low)
+    return quads(corners[_BOX_FACES[0 if with_bottom else 1 :]])
+
+
+def tube(path: np.ndarray, radii: Sequence[float], sides: int = 8) -> np.ndarray:
+    """A round body around the points `path` (K, 3) with a radius at each, open at both ends."""
+    path, radii = np.asarray(path, dtype=np.float64), np.asarray(radii, dtype=np.float64)
+    along = np.gradient(path, axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    helper = np.where(np.abs(along[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
+    u = np.cross(helper, along)
+    u /= np.linalg.norm(u, axis=1, keepdims=True)
+    v = np.cross(along, u)
+    angle = 2.0 * np.pi * np.arange(sides) / sides
+    ring = u[:, None] * np.cos(angle)[None, :, None] + v[:, None] * np.sin(angle)[None, :, None]
+    points = path[:, None] + radii[:, None, None] * ring
+    turned = np.roll(points, -1, axis=1)
+    return quads(np.stack([points[:-1], turned[:-1], turned[1:], points[1:]], axis=2))
+
+
+def post(x: float, y: float, z: float, height: float, radius: float, sides: int = 8) -> np.ndarray:
+    """An upright round post on the point (x, y, z), closed at the top by a cone of no height."""
+    path = np.array([[x, y, z], [x, y, z + height], [x, y, z + height + 1e-3]])
+    return tube(path, [radius, radius, 1e-4], sides)
+
+
+def disc(centre: Sequence[float], axis: int, radius: float, sides: int = 12) -> np.ndarray:
+    """A round plate around `centre` across the coordinate axis `axis` (0, 1 or 2)."""
+    angle = 2.0 * np.pi * np.arange(sides + 1) / sides
+    rim = np.zeros((sides + 1, 3))
+    rim[:, (axis + 1) % 3], rim[:, (axis + 2) % 3] = radius * np.cos(angle), radius * np.sin(angle)
+    rim += np.asarray(centre, dtype=np.float64)
+    middle = np.broadcast_to(np.asarray(centre, dtype=np.float64), (sides, 3))
+    return np.stack([middle, rim[:-1], rim[1:]], axis=1)
+
+
+def prism(outline: np.ndarray, y_low: float, y_high: float) -> np.ndarray:
+    """A body with a convex side view `outline` (K, 2) in x and z, counter-clockwise seen from -y, between two y."""
+    outline = np.asarray(outline, dtype=np.float64)
+    near = np.column_stack([outline[:, 0], np.full(len(outline), y_low), outline[:, 1]])
+    far = near + np.array([0.0, y_high - y_low, 0.0])
+    belt = quads(np.stack([np.roll(near, -1, 0), near, far, np.roll(far, -1, 0)], axis=1))
+    fan = [near[[0, i, i + 1]] for i in range(1, len(outline) - 1)]
+    fan += [far[[0, i + 1, i]] for i in range(1, len(outline) - 1)]
+    return np.concatenate([belt, np.array(fan)])
+
+
+def ellipsoid(centre: Sequence[float], radii: Sequence[float], sides: int = 8, rings: int = 5) -> np.ndarray:
+    """A closed ellipsoid with its axes along x, y, z."""
+    polar = np.linspace(0.0, np.pi, rings + 1)
+    angle = np.linspace(0.0, 2.0 * np.pi, sides + 1)
+    unit = np.stack(
+        [
+            np.sin(polar)[:, None] * np.cos(angle),
+            np.sin(polar)[:, None] * np.sin(angle),
+            np.broadcast_to(np.cos(polar)[:, None], (rings + 1, sides + 1)),
+        ],
+        axis=-1,
+    )
+    points = np.asarray(centre) + unit * np.asarray(radii)
+    return quads(np.stack([points[1:, :-1], points[1:, 1:], points[:-1, 1:], points[:-1, :-1]], axis=2))
+
+
+def leaves(rng: np.random.Generator, centres: np.ndarray, size: float) -> np.ndarray:
+    """One randomly turned triangle of about `size` metres at each of `centres` (N, 3)."""
+    corners = rng.normal(size=(len(centres), 3, 3))
+    corners -= corners.mean(axis=1, keepdims=True)
+    corners *= size / np.maximum(np.linalg.norm(corners, axis=2, keepdims=True).max(axis=1, keepdims=True), 1e-6)
+    return centres[:, None] + corners

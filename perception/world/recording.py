@@ -1,0 +1,112 @@
+"""A recording that is made while it is read: scans and IMU samples of a generated world, nothing stored."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from perception.core.geometry import exp_so3, transform
+from perception.core.stamps import NS_PER_MS, NS_PER_S
+from perception.core.trajectory import Trajectory
+from perception.core.types import ImuBatch, Scan, SensorRig
+from perception.io.recording import Summary
+from perception.world.config import WorldConfig
+from perception.world.imu import ImuSimulator
+from perception.world.lidar import SWEEP_NS, LidarScan, LidarSimulator
+from perception.world.motion import Drive, Vehicle
+from perception.world.raycast import build_accelerator
+from perception.world.scene import build_scene
+
+EPOCH_NS = 1_700_000_000 * NS_PER_S  # stamp of the start of every generated recording
+IMU_LEAD_NS = 28_300_000  # IMU samples begin so much before the first scan, and fall between the ends of scans
+REFERENCE_STEP_NS = 10 * NS_PER_MS
+MARGIN = 1.0  # s that the drive goes on after the last scan
+BASE_FRAME, LIDAR_FRAME, IMU_FRAME = "base_link", "lidar", "imu"
+
+
+def make_rig() -> SensorRig:
+    """The robot: base on the ground below the rear axle, LiDAR on the roof, IMU turned by 90 degrees in the body."""
+    T_base_lidar = transform(exp_so3(np.radians([0.3, 1.0, -0.5])), np.array([0.95, 0.0, 1.85]))
+    turn = exp_so3(np.radians([0.0, 0.0, 90.0])) @ exp_so3(np.radians([0.8, -0.6, 0.0]))
+    return SensorRig(BASE_FRAME, LIDAR_FRAME, T_base_lidar, IMU_FRAME, transform(turn, np.array([0.6, 0.12, 0.55])))
+
+
+class SyntheticRecording:
+    """Implements `perception.io.recording.Recording` over a generated world.
+
+    `progress(done, total)` is told about every scan. The result does not depend on `num_threads`.
+    """
+
+    reference_fraction = 1.0
+
+    def __init__(
+        self, config: WorldConfig, progress: Callable[[int, int], None] | None = None, num_threads: int = 2
+    ) -> None:
+        self.config, self.progress, self.num_threads = config, progress, num_threads
+        self.rig = make_rig()
+        self.scene = build_scene(config)
+        layout = self.scene.layout
+        self.vehicle = Vehicle(layout.course, Drive(layout.course, layout.pace, config.duration + MARGIN))
+        self.world = build_accelerator(self.scene.static, [mover.mesh for mover in self.scene.movers])
+        self.path = Path(f"generated_{config.route}_{config.seed}")
+        self.num_scans = config.duration_ns // SWEEP_NS
+        self.duration = self.num_scans * SWEEP_NS / NS_PER_S
+        self._lidar = LidarSimulator(
+            self.scene, self.world, self.vehicle, self.rig.T_base_lidar, config.beams, config.seed
+        )
+
+    @property
+    def summary(self) -> Summary:
+        """What the recording holds."""
+        rows = (
+            ("world", f"{self.config.route}, seed {self.config.seed}, {len(self.world.mesh)} triangles"),
+            ("points", f"{self.config.lidar}, {self.num_scans} scans, {NS_PER_S / SWEEP_NS:.1f} Hz, {LIDAR_FRAME}"),
+            ("imu", f"{self.config.imu.rate} Hz, frame {IMU_FRAME}"),
+        )
+        return Summary("generated world", rows)
+
+    @cached_property
+    def reference(self) -> Trajectory:
+        """Ground truth of the base at 100 Hz from the first scan to the last, ends of scans included."""
+        times_ns = np.arange(0, self.num_scans * SWEEP_NS + 1, REFERENCE_STEP_NS, dtype=np.int64)
+        return Trajectory(times_ns + EPOCH_NS, self.vehicle.poses(times_ns), BASE_FRAME, "odom")
+
+    def events(self) -> Iterator[Scan | ImuBatch]:
+        """IMU samples up to the end of each scan, then the scan; last the first IMU samples after it."""
+        for event in self.detailed_events():
+            yield event.scan if isinstance(event, LidarScan) else event
+
+    def detailed_events(self) -> Iterator[LidarScan | ImuBatch]:
+        """As `events`, with what else is known about the points."""
+        period_ns = NS_PER_S // self.config.imu.rate
+        ends_ns = (SWEEP_NS * (k + 1) for k in range(self.num_scans))
+        imu = ImuSimulator(self.vehicle, self._T_base_imu, self.config.imu, self.config.seed)
+        final = self.num_scans * SWEEP_NS + period_ns
+        batches = imu.batches(-IMU_LEAD_NS, (*ends_ns, final), EPOCH_NS)
+        for done, scan in enumerate(self.scans(), start=1):
+            yield next(batches)
+            yield scan
+            if self.progress is not None:
+                self.progress(done, self.num_scans)
+        yield from batches
+
+    def scans(self) -> Iterator[LidarScan]:
+        """All scans in order, a few of them made ahead by other threads."""
+        pool = ThreadPoolExecutor(self.num_threads)
+        waiting = deque()
+        try:
+            for sweep in range(self.num_scans):
+                waiting.append(pool.submit(self._lidar.scan, self.config.lidar, sweep, EPOCH_NS, LIDAR_FRAME))
+                if len(waiting) > self.num_threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    @property
+    def _T_base_imu(self) -> np.ndarray:
+        return self.rig.T_base_imu

@@ -73,7 +73,7 @@ def replay(
     (.bin .pcd .ply .npz) with times.
     """
     from perception.pipeline.presets import configured
-    from perception.pipeline.replay import replay_to_folder
+    from perception.pipeline.results import replay_to_folder
 
     config = configured(config_file, preset, overrides)
     loss = replay_to_folder(recording, out, config, rate, stages.split(",") if stages else None)
@@ -102,6 +102,21 @@ def synth(out: Path, force: bool, config_file: Path | None, overrides: tuple[str
     with progress("generate") as update:
         path = synthesise(out, config, update, force=force)
     click.echo(f"wrote {path}")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--json", "json_file", type=ANY_PATH, help="Write rows, targets, machine and versions to this file.")
+@click.option("--long", is_flag=True, help="Also what takes much longer, e.g. half an hour of driving.")
+@click.option("--only", multiple=True, metavar="GROUP", help="Only this group of rows; may be given often.")
+@click.option(
+    "--seeds", default=3, show_default=True, type=click.IntRange(1, 10), help="Generated drives of each kind."
+)
+def bench(name: str, json_file: Path | None, long: bool, only: tuple[str, ...], seeds: int) -> None:
+    """Run the benchmark NAME (e.g. odometry), print its table and what each target asks. Needs a checkout."""
+    from perception.bench import run_benchmark
+
+    run_benchmark(name, json_file, long, only, seeds)
 
 
 @main.command()

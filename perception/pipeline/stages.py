@@ -101,4 +101,5 @@ class OdometryStage:
         log.warning("%s; odometry starts again at the origin", reason)
         self.reset()
         self._resets.append(reason)
-        self.guards[stream].last_ns = stamp_ns
+        for name, guard in self.guards.items():  # so that stragglers of the old time cannot cause a second reset
+            guard.last_ns = stamp_ns if name == stream else stamp_ns - guard.max_late_ns

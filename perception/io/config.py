@@ -16,7 +16,11 @@ class InputConfig(Config):
         "auto", description="auto: use a usable IMU; off: ignore it; required: refuse a recording without one."
     )
     base_frame: str = Field("base_link", description="Body frame whose pose is published; it must be on /tf_static.")
-    time_field: str = Field("", description="Field with the time of each point; empty: t, time, timestamp, ...")
+    time_field: str = Field(
+        "",
+        description="Field with the time of each point; empty: t, time, timestamp, ...; `none`: the scan is taken as "
+        "instantaneous; `azimuth`: from the angle, for a clockwise turn that starts at the back (HDL-64E of KITTI).",
+    )
     time_unit: Literal["auto", "s", "ms", "us", "ns"] = Field(
         "auto", description="Unit of the time field; auto: the unit that makes a sweep last 0.02 to 0.5 s."
     )

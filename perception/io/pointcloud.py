@@ -1,0 +1,194 @@
+"""`sensor_msgs/PointCloud2` without ROS: messages of rclpy and of rosbags have the same attributes.
+
+`detect_format` looks at the first messages of a topic once; `scan_from_cloud` then turns each message into a `Scan`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from perception.core.errors import InvalidInput
+from perception.core.stamps import stamp_from_ros
+from perception.core.types import Scan
+from perception.io.cloud_layout import CloudField, CloudLayout, cloud_bytes, read_layout
+from perception.io.cloud_time import PointTime, detect_time, sweep_from_stamps
+from perception.io.config import InputConfig
+from perception.kernels import clouds
+
+MAX_SWEEP_NS = 1_000_000_000  # points of one message farther apart in time are no sweep
+MAX_WILD_SHARE = 0.01  # of the points may have a nonsense time and are dropped; more, and the message is refused
+
+
+@dataclass(frozen=True, slots=True)
+class CloudFormat:
+    """How the clouds of one topic are laid out and what their times mean."""
+
+    layout: CloudLayout
+    time: PointTime
+    sweep_ns: int  # period of the messages; 0: not known
+    stamp_at: Literal["start", "middle", "end"]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed, each a sentence."""
+        return self.time.notes
+
+    def __str__(self) -> str:
+        return str(self.time)
+
+
+class CloudDecoder:
+    """Scans from the messages of one topic; detects the format from the first one, and again when it changes."""
+
+    def __init__(self, config: InputConfig, format: CloudFormat | None = None) -> None:
+        self.config = config
+        self.format = format
+
+    def scan(self, msg: Any) -> Scan:
+        """The message as a scan. Raises `InvalidInput`, and `ConfigError` where the format is ambiguous."""
+        if msg.width * msg.height == 0:
+            return empty_scan(msg)
+        layout = read_layout(msg)
+        if self.format is None or self.format.layout != layout:
+            sweep_ns = self.format.sweep_ns if self.format else 0
+            self.format = detect_format([msg], self.config, sweep_ns)
+        return scan_from_cloud(msg, self.format)
+
+
+def detect_format(msgs: Sequence[Any], config: InputConfig, sweep_ns: int = 0) -> CloudFormat:
+    """The format of the clouds `msgs`, of one topic and in order; empty ones tell nothing.
+
+    Raises `InvalidInput` naming field, value and remedy, and `ConfigError` listing the candidates when the time
+    field or its unit is ambiguous.
+    """
+    filled = [msg for msg in msgs if msg.width * msg.height > 0]
+    if not filled:
+        raise InvalidInput("width: every cloud looked at is empty; check the range limits of the driver")
+    layout = read_layout(filled[0])
+    same = [msg for msg in filled if read_layout(msg) == layout]
+    stamps = [_stamp(msg) for msg in same]
+    time = detect_time([layout.views(*cloud_bytes(msg, layout)) for msg in same], stamps, config)
+    return CloudFormat(layout, time, sweep_ns or sweep_from_stamps(stamps), config.stamp_at)
+
+
+def scan_from_cloud(msg: Any, format: CloudFormat) -> Scan:
+    """The message as a scan: usable points, their times, the start of the sweep.
+
+    Points that are not finite or exactly zero are dropped. `InvalidInput` names what is wrong with the message.
+    """
+    if msg.width * msg.height == 0:
+        return empty_scan(msg)
+    stamp_ns = _stamp(msg)
+    layout = read_layout(msg)
+    if layout != format.layout:
+        raise InvalidInput(f"fields: changed from {format.layout} to {layout} within the stream; restart the reader")
+    views = layout.views(*cloud_bytes(msg, layout))
+    points, offsets, reference_ns = _gather(views, format)
+    stamp_ns, offsets = _placed(stamp_ns, reference_ns, points, offsets, format)
+    return Scan(stamp_ns, _frame(msg), points, offsets)
+
+
+def empty_scan(msg: Any) -> Scan:
+    """A cloud without points: legal, it tells that the sensor lives."""
+    return Scan(_stamp(msg), _frame(msg), np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedCloud:
+    """The parts of an unorganised little-endian `PointCloud2`; the adapter fills its message from them."""
+
+    fields: tuple[CloudField, ...]
+    point_step: int
+    width: int
+    data: bytes
+
+
+def cloud_fields(has_intensity: bool = False) -> tuple[CloudField, ...]:
+    """Fields of the clouds we publish: float32 x y z, and intensity where wanted, four bytes each."""
+    names = ("x", "y", "z", "intensity") if has_intensity else ("x", "y", "z")
+    return tuple(CloudField(name, 4 * index, 7) for index, name in enumerate(names))
+
+
+def pack_cloud(points: np.ndarray, intensity: np.ndarray | None = None) -> PackedCloud:
+    """`points` (N, 3) and `intensity` (N,), as float32, packed for a message in one copy."""
+    fields = cloud_fields(intensity is not None)
+    if intensity is not None:
+        points = np.column_stack([points, intensity])
+    data = np.ascontiguousarray(points, dtype="<f4").tobytes()
+    return PackedCloud(fields, 4 * len(fields), len(points), data)
+
+
+def _stamp(msg: Any) -> int:
+    stamp = msg.header.stamp
+    return stamp_from_ros(stamp.sec, stamp.nanosec)
+
+
+def _frame(msg: Any) -> str:
+    return str(msg.header.frame_id).lstrip("/")
+
+
+def _gather(views: dict[str, np.ndarray], format: CloudFormat) -> tuple[np.ndarray, np.ndarray, int]:
+    """Points, offsets and the time (ns) they count from, which is 0 where that is the header stamp."""
+    x, y, z = views["x"], views["y"], views["z"]
+    time, reference, to_ns = format.time.column(views)
+    compiled = x.dtype == y.dtype == z.dtype == np.float32 and time.dtype in clouds.TIME_TYPES and x.size > 1
+    gather = clouds.gather if compiled else clouds.gather_reference
+    points, offsets, num_wild = gather(x, y, z, time, reference, to_ns)
+    if num_wild > MAX_WILD_SHARE * (len(points) + num_wild):
+        raise InvalidInput(
+            f"field {format.time.field}: {num_wild} of {len(points) + num_wild} points have a time far from the others "
+            f"or not finite; fix the driver or set input.time_field=none"
+        )
+    return points, offsets, format.time.reference_ns(reference)
+
+
+def _placed(
+    stamp_ns: int, reference_ns: int, points: np.ndarray, offsets: np.ndarray, format: CloudFormat
+) -> tuple[int, np.ndarray]:
+    """Start of the sweep and offsets after it, none negative."""
+    if format.time.kind == "azimuth":
+        sweep_ns = format.sweep_ns or format.time.default_sweep_ns
+        return stamp_ns - _lead_ns(format, sweep_ns), azimuth_offsets(points, sweep_ns)
+    if format.time.kind == "none" or len(offsets) == 0:
+        return stamp_ns, offsets
+    first, last = int(offsets.min()), int(offsets.max())
+    if last - first > MAX_SWEEP_NS:
+        raise InvalidInput(
+            f"field {format.time.field}: spans {(last - first) / 1e9:.3g} s within one cloud, expected at most 1 s; "
+            f"set input.time_unit or fix the driver"
+        )
+    if format.time.kind == "absolute":
+        return _near(reference_ns + first, stamp_ns, format), offsets - first
+    if format.time.kind == "foreign":  # another clock: only the differences count
+        first_ns, span = first, last - first
+    else:
+        first_ns, span = min(first, 0), last
+    offsets = offsets - first_ns if first_ns else offsets
+    if format.time.kind == "signed":
+        return stamp_ns + first_ns, offsets
+    return stamp_ns - _lead_ns(format, format.sweep_ns or span), offsets
+
+
+def _near(start_ns: int, stamp_ns: int, format: CloudFormat) -> int:
+    if abs(start_ns - stamp_ns) <= MAX_SWEEP_NS:
+        return start_ns
+    raise InvalidInput(
+        f"field {format.time.field}: starts {(start_ns - stamp_ns) / 1e9:.6g} s after the header stamp, within 1 s before; "
+        f"the clock of the sensor or of the driver jumped"
+    )
+
+
+def _lead_ns(format: CloudFormat, sweep_ns: int) -> int:
+    """How long before the header stamp the sweep began."""
+    return {"start": 0, "middle": sweep_ns // 2, "end": sweep_ns}[format.stamp_at]
+
+
+def azimuth_offsets(points: np.ndarray, sweep_ns: int) -> np.ndarray:
+    """Time (N,) int64 ns of points (N, 3) of a sensor that turns clockwise and starts at the back.
+
+    s = (1 - atan2(y, x) / pi) / 2, the convention of KITTI's HDL-64E.
+    """
+    angle = np.arctan2(points[:, 1], points[:, 0]).astype(np.float64)
+    return np.rint((0.5 - 0.5 / np.pi * angle) * sweep_ns).astype(np.int64)

@@ -16,7 +16,6 @@ from slam.config import MapConfig
 from slam.kernels_hash import CURSOR, HIGH, NUM_LIVE, NUM_TOMBSTONES
 
 FIRST_CAPACITY = 1 << 14  # voxels; grown by doubling
-ALL = 1 << 62
 TOMBSTONE_SHARE = 4  # the table is rebuilt when a quarter of it are tombstones
 SHRINK = 0.8  # factor on the kept range while a full map makes room
 ROOM_SHARE = 0.75  # a full map is emptied to this share
@@ -173,10 +172,9 @@ class LocalMap:
         if np.abs(position - self.origin).max() <= self.config.reorigin_distance:
             return
         step = np.round(self._in_voxels(position)).astype(np.int64)
+        self.store.evict(self._in_voxels(position), self.config.keep_range / self.edge, int(self.store.state[HIGH]))
+        self.store.shift(step)
         self.origin = self.origin + step * self.edge
-        if len(self.store) > 0:
-            self.store.evict(self._in_voxels(position), self.config.keep_range / self.edge, ALL)
-            self.store.shift(step)
 
     def _make_room(self, position: np.ndarray) -> None:
         kept_range = self.config.keep_range

@@ -3,8 +3,6 @@
 A single pass over a hash table that is never cleared: entries carry the number of the call that wrote them.
 """
 
-import math
-
 import numpy as np
 from numba import njit
 
@@ -77,9 +75,9 @@ def _first_points(points, inverse, table, call):
     num = np.int64(0)
     last = np.int64(-1)
     for i in range(points.shape[0]):
-        fx = math.floor(points[i, 0] * inverse)
-        fy = math.floor(points[i, 1] * inverse)
-        fz = math.floor(points[i, 2] * inverse)
+        fx = np.floor(points[i, 0] * inverse)
+        fy = np.floor(points[i, 1] * inverse)
+        fz = np.floor(points[i, 2] * inverse)
         if not (abs(fx) < LIMIT and abs(fy) < LIMIT and abs(fz) < LIMIT):  # false for NaN too
             continue
         key = ((np.int64(fx) + HALF) << (2 * BITS)) | ((np.int64(fy) + HALF) << BITS) | (np.int64(fz) + HALF)
@@ -100,7 +98,7 @@ def _centroids(points, inverse, table, call):
     last = np.int64(-1)
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        fx, fy, fz = math.floor(x * inverse), math.floor(y * inverse), math.floor(z * inverse)
+        fx, fy, fz = np.floor(x * inverse), np.floor(y * inverse), np.floor(z * inverse)
         if not (abs(fx) < LIMIT and abs(fy) < LIMIT and abs(fz) < LIMIT):
             continue
         key = ((np.int64(fx) + HALF) << (2 * BITS)) | ((np.int64(fy) + HALF) << BITS) | (np.int64(fz) + HALF)

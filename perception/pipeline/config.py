@@ -4,6 +4,7 @@ from pydantic import Field
 
 from perception.core.config import Config
 from perception.io.config import InputConfig
+from perception.pipeline.publish import PublishConfig
 from slam.config import OdometryConfig
 
 
@@ -12,3 +13,4 @@ class PerceptionConfig(Config):
 
     input: InputConfig = Field(default_factory=InputConfig, description="How recordings and sensors are read.")
     odometry: OdometryConfig = Field(default_factory=OdometryConfig, description="LiDAR-inertial odometry.")
+    publish: PublishConfig = Field(default_factory=PublishConfig, description="What the nodes publish.")

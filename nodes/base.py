@@ -1,0 +1,264 @@
+"""The node around stages of the pipeline: lifecycle, parameters, inboxes, diagnostics. It translates and counts.
+
+Callbacks run in the executor's thread and hand over at once; each stage works in a thread of its own. The stages of
+one node give their items to each other by reference.
+"""
+
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import psutil
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from std_srvs.srv import Trigger
+
+from nodes import messages, qos
+from nodes.parameters import ConfigParameters
+from nodes.ports import INPUTS, OUTPUTS
+from nodes.stage_thread import StageThread
+from nodes.statistics import DropMonitor
+from nodes.transforms import Transforms, rig_from
+from perception.core.errors import PerceptionError
+from perception.core.health import Health, Level, worst
+from perception.core.types import SensorRig
+from perception.pipeline.config import PerceptionConfig
+from perception.pipeline.full import FULL
+from perception.pipeline.spec import Pipeline, Worker
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+HEALTH_PERIOD, DIAGNOSTICS_PERIOD_NS = 0.1, 1_000_000_000  # s: a change is told at once; ns: all is told this often
+
+
+class PipelineNode(LifecycleNode):
+    """Lifecycle node that runs the stages `stage_names` of the pipeline.
+
+    `configure` warms up the kernels and opens the topics, `activate` starts the stages, `deactivate` ends them and
+    forgets their state. A stage begins when the places of its sensors are known; until then its input waits.
+    """
+
+    default_name: ClassVar[str]
+    stage_names: ClassVar[tuple[str, ...]]
+
+    def __init__(self, pipeline: Pipeline = FULL) -> None:
+        super().__init__(self.default_name, automatically_declare_parameters_from_overrides=True)
+        if not self.has_parameter("autostart"):
+            self.declare_parameter("autostart", True)
+        self.pipeline = pipeline.only(self.stage_names)
+        groups = ("input", "publish", *self.stage_names)
+        self.parameters = ConfigParameters(self, groups, extras=("autostart",), on_change=self._reconfigure)
+        self.is_active = False
+        self.threads: dict[str, StageThread] = {}
+        self._inputs: dict[str, Any] = {}
+        self._outputs: dict[str, Any] = {}
+        self._drops: dict[str, DropMonitor] = {}
+        self._first_scan_ns: int | None = None
+        self._told: tuple[Health, int] = (Health(), 0)
+        self._process = psutil.Process()
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.result())
+        self._reset_service = self.create_service(Trigger, "~/reset", self._reset)
+        self._timer = self.create_timer(HEALTH_PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    @property
+    def config(self) -> PerceptionConfig:
+        """The configuration in force."""
+        return self.parameters.config
+
+    def autostart(self) -> bool:
+        """Configure and activate when the parameter says so; False when that failed."""
+        if not self.get_parameter("autostart").value:
+            return True
+        return self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Compile the kernels, then open the topics."""
+        return self._guarded(self._configure, super().on_configure, state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the stages."""
+        return self._guarded(self._activate, super().on_activate, state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End the stages; their state is forgotten."""
+        return self._guarded(self._deactivate, super().on_deactivate, state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close the topics."""
+        return self._guarded(self._cleanup, super().on_cleanup, state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End whatever runs."""
+        return self._guarded(self._shutdown, super().on_shutdown, state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """A transition failed: back to unconfigured, from where it can be tried again."""
+        return self._guarded(self._shutdown, super().on_error, state)
+
+    def take(self, stream: str, item: Any, now_ns: int) -> None:
+        """An item of `stream` that arrived at `now_ns` (monotonic): to every stage that reads it."""
+        if stream == "scan" and self._first_scan_ns is None:
+            self._first_scan_ns = now_ns
+        for port in self._outputs.values():
+            port.hear(stream, item)
+        for thread in self.threads.values():
+            if stream in thread.stage.reads and thread.put(stream, item, now_ns):
+                self.get_logger().warning(
+                    f"stage {thread.stage.name} is too slow or waits: {thread.inbox.num_dropped} items dropped so far",
+                    throttle_duration_sec=5.0,
+                )
+
+    def wake_stages(self) -> None:
+        """What a stage may wait for has changed."""
+        for thread in self.threads.values():
+            thread.wake()
+
+    def _configure(self) -> None:
+        from slam.kernels import warm_up
+
+        start = time.monotonic()
+        warm_up()
+        self.get_logger().info(f"kernels ready after {time.monotonic() - start:.1f} s")
+        self.transforms = Transforms(self, self.wake_stages)
+        streams_read = {stream for stage in self.pipeline.stages for stream in stage.reads}
+        streams_written = {stream for stage in self.pipeline.stages for stream in stage.writes}
+        unused = {"imu"} if self.config.input.imu == "off" else set()
+        self._inputs = {
+            name: make(self) for name, make in INPUTS.items() if name in streams_read - streams_written - unused
+        }
+        self._outputs = {name: make(self) for name, make in OUTPUTS.items() if name in streams_written}
+
+    def _activate(self) -> None:
+        self._first_scan_ns = None
+        for port in (*self._inputs.values(), *self._outputs.values()):
+            port.start()
+        for stage in self.pipeline.stages:
+            thread = StageThread(stage, self._maker(stage.make), self._deliver)
+            self.threads[stage.name] = thread
+            self._drops[stage.name] = DropMonitor(f"items dropped in front of stage {stage.name}")
+            thread.start()
+        self.is_active = True
+
+    def _deactivate(self) -> None:
+        self.is_active = False
+        for name, thread in self.threads.items():
+            if not thread.stop():
+                self.get_logger().error(f"stage {name} did not end in time")
+        self.threads.clear()
+
+    def _cleanup(self) -> None:
+        for port in (*self._inputs.values(), *self._outputs.values()):
+            port.destroy()
+        if self._outputs or self._inputs:
+            self.transforms.destroy()
+        self._inputs, self._outputs = {}, {}
+
+    def _shutdown(self) -> None:
+        self._deactivate()
+        self._cleanup()
+
+    def _guarded(self, step: Callable[[], None], then: Any, state: LifecycleState) -> TransitionCallbackReturn:
+        """Run one transition; what goes wrong is logged, for rclpy itself would swallow it."""
+        try:
+            step()
+        except PerceptionError as error:
+            self.get_logger().error(str(error))
+            return FAILURE
+        except Exception:
+            self.get_logger().error(traceback.format_exc())
+            return TransitionCallbackReturn.ERROR
+        return then(state)
+
+    def _maker(self, make: Callable[[PerceptionConfig, SensorRig], Worker]) -> Callable[[], Worker | None]:
+        def maker() -> Worker | None:
+            rig = self._rig()
+            if rig is None:
+                return None
+            for port in self._outputs.values():
+                port.set_rig(rig)
+            self.get_logger().info(
+                f"sensors: LiDAR {rig.lidar_frame!r}, IMU {rig.imu_frame!r}, body {rig.base_frame!r}"
+            )
+            return make(self.config, rig)
+
+        return maker
+
+    def _rig(self) -> SensorRig | None:
+        """Where the sensors sit; None while the streams are awaited. Raises `MissingTransform`."""
+        lidar_frame = self._inputs["scan"].frame_id
+        if not lidar_frame or self._first_scan_ns is None:
+            return None
+        imu_frame = self._inputs["imu"].frame_id if "imu" in self._inputs else ""
+        if not imu_frame and "imu" in self._inputs:
+            waited = (time.monotonic_ns() - self._first_scan_ns) / 1e9
+            if self.config.input.imu == "required" or waited < self.config.publish.imu_wait:
+                return None
+            self.get_logger().warning(
+                f"nothing came on {self._inputs['imu'].monitor.topic} for {waited:.1f} s: going on without an IMU; "
+                "start the IMU first, or set input.imu to 'required' to wait for it"
+            )
+        return rig_from(self.transforms.buffer, self.config.input, lidar_frame, imu_frame or None)
+
+    def _deliver(self, stream: str, item: Any) -> None:
+        if stream in self._outputs:
+            self._outputs[stream].publish(item)
+        now_ns = time.monotonic_ns()
+        for thread in self.threads.values():
+            if stream in thread.stage.reads:
+                thread.put(stream, item, now_ns)
+
+    def _reconfigure(self, config: PerceptionConfig) -> None:
+        if self.threads:
+            self.get_logger().warning("the configuration has changed: the stages start again with it")
+        for thread in self.threads.values():
+            thread.restart()
+
+    def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        for port in self._outputs.values():
+            port.start()
+        for thread in self.threads.values():
+            thread.restart()
+        response.success = self.is_active
+        response.message = "starting again at the origin" if self.is_active else "the node is not active"
+        return response
+
+    def _report(self) -> None:
+        now_ns = time.monotonic_ns()
+        health = self._health(now_ns)
+        told, due_ns = self._told
+        if health.level == told.level and now_ns < due_ns:
+            return
+        self._told = (health, now_ns + DIAGNOSTICS_PERIOD_NS)
+        stamp_ns = self.get_clock().now().nanoseconds
+        name = self.get_fully_qualified_name().lstrip("/")
+        self._diagnostics.publish(messages.diagnostics_to(stamp_ns, name, health, self._facts(now_ns)))
+
+    def _health(self, now_ns: int) -> Health:
+        if not self.is_active:
+            return Health(Level.DEGRADED, "the node is not active")
+        max_gap_ns = self.config.odometry.time.max_gap_ns
+        parts = [port.monitor.health(now_ns, max_gap_ns) for port in self._inputs.values()]
+        if not self.transforms.is_available:
+            parts.append(Health(Level.DEGRADED, "tf2_msgs is not installed: no transforms are heard or sent"))
+        for name, thread in self.threads.items():
+            parts.append(thread.health())
+            parts.append(thread.latency.health())
+            parts.append(self._drops[name].health(thread.inbox.num_dropped, now_ns))
+        return worst(*parts)
+
+    def _facts(self, now_ns: int) -> dict[str, object]:
+        facts: dict[str, object] = {}
+        for name, port in self._inputs.items():
+            monitor = port.monitor
+            facts[f"{name} rate (Hz)"] = f"{monitor.rate(now_ns):.1f}"
+            facts[f"{name} age (s)"] = f"{monitor.silence_ns(now_ns) / 1e9:.2f}"
+            facts[f"{name} received"], facts[f"{name} refused"] = monitor.num_received, monitor.num_refused
+        for name, thread in self.threads.items():
+            quantiles = thread.latency.quantiles()
+            if quantiles is not None:
+                for key in ("p50", "p95", "p99"):
+                    facts[f"{name} latency {key} (ms)"] = f"{getattr(quantiles, key):.1f}"
+            facts.update({f"{name} {key}": count for key, count in thread.counters().items()})
+        facts["memory (MB)"] = f"{self._process.memory_info().rss / 1e6:.0f}"
+        return facts

@@ -1,0 +1,162 @@
+"""Translation between ROS messages and our types. This file alone knows the fields of messages."""
+
+import array
+import struct
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import TransformStamped
+from nav_msgs.msg import Odometry as OdometryMessage
+from sensor_msgs.msg import Imu, PointCloud2, PointField
+from std_msgs.msg import Header
+
+from perception.core.errors import InvalidInput
+from perception.core.geometry import matrix_from_quaternion, quaternion_from_matrix, transform
+from perception.core.health import Health, Level
+from perception.core.stamps import NS_PER_S, stamp_from_ros
+from perception.core.types import ImuBatch, Odometry
+from perception.io.cloud_layout import cloud_bytes, read_layout
+from perception.io.config import InputConfig
+from perception.io.pointcloud import CloudDecoder, detect_format
+
+CDR_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
+SCAN_FIELDS = (("x", 0, 7, "<f4"), ("y", 4, 7, "<f4"), ("z", 8, 7, "<f4"), ("t", 12, 6, "<u4"))  # 7: FLOAT32, 6: UINT32
+
+
+def stamp_of(header: Header) -> int:
+    """Stamp of a message in nanoseconds. Raises `InvalidInput` for zero or malformed ones."""
+    return stamp_from_ros(header.stamp.sec, header.stamp.nanosec)
+
+
+def time_of(stamp_ns: int) -> Time:
+    """A ROS time."""
+    return Time(sec=stamp_ns // NS_PER_S, nanosec=stamp_ns % NS_PER_S)
+
+
+def header_of(stamp_ns: int, frame_id: str) -> Header:
+    """A header."""
+    return Header(stamp=time_of(stamp_ns), frame_id=frame_id)
+
+
+def check_cloud(message: PointCloud2) -> None:
+    """Raise `InvalidInput` naming the field for which a cloud cannot be read."""
+    stamp_of(message.header)
+    cloud_bytes(message, read_layout(message))
+
+
+def decoder_of(clouds: list[PointCloud2], config: InputConfig) -> CloudDecoder:
+    """A decoder for the topic that `clouds` came from. Raises `ConfigError` where their format is ambiguous."""
+    if all(cloud.width * cloud.height == 0 for cloud in clouds):
+        return CloudDecoder(config)  # which detects the format when there are points
+    return CloudDecoder(config, detect_format(clouds, config))
+
+
+def imu_from(message: Imu) -> ImuBatch:
+    """One IMU sample. Raises `InvalidInput` for a bad stamp or a value that is not finite."""
+    gyro, accel = message.angular_velocity, message.linear_acceleration
+    values = np.array([[gyro.x, gyro.y, gyro.z], [accel.x, accel.y, accel.z]], dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise InvalidInput(f"imu: angular velocity and acceleration must be finite, got {values.tolist()}")
+    stamps_ns = np.array([stamp_of(message.header)], dtype=np.int64)
+    return ImuBatch(stamps_ns, values[:1], values[1:])
+
+
+def imu_to(stamp_ns: int, frame_id: str, gyro: np.ndarray, accel: np.ndarray) -> Imu:
+    """One IMU sample without orientation; `gyro` (3,) rad/s, `accel` (3,) m/s^2."""
+    message = Imu(header=header_of(stamp_ns, frame_id))
+    message.orientation_covariance[0] = -1.0  # says that there is no orientation
+    rates, forces = message.angular_velocity, message.linear_acceleration
+    rates.x, rates.y, rates.z = map(float, gyro)
+    forces.x, forces.y, forces.z = map(float, accel)
+    return message
+
+
+def transform_to(stamp_ns: int, parent: str, child: str, T_parent_child: np.ndarray) -> TransformStamped:
+    """A stamped transform."""
+    message = TransformStamped(header=header_of(stamp_ns, parent), child_frame_id=child)
+    place, turn = message.transform.translation, message.transform.rotation
+    place.x, place.y, place.z = map(float, T_parent_child[:3, 3])
+    turn.x, turn.y, turn.z, turn.w = map(float, quaternion_from_matrix(T_parent_child[:3, :3]))
+    return message
+
+
+def transform_from(message: TransformStamped) -> np.ndarray:
+    """`T_parent_child` (4, 4). Raises `InvalidInput` for a quaternion that is not of unit length."""
+    place, turn = message.transform.translation, message.transform.rotation
+    q = np.array([turn.x, turn.y, turn.z, turn.w])
+    norm = float(np.linalg.norm(q))
+    if not 0.99 < norm < 1.01:  # a calibration typed with two digits is still a rotation
+        raise InvalidInput(
+            f"transform {message.header.frame_id!r} -> {message.child_frame_id!r}: quaternion has the length {norm:g}"
+        )
+    return transform(matrix_from_quaternion(q), np.array([place.x, place.y, place.z]))
+
+
+def odometry_to(odometry: Odometry, odom_frame: str, base_frame: str) -> OdometryMessage:
+    """Pose in `odom_frame` with covariance, twist in `base_frame` (its covariance is not estimated and stays zero)."""
+    message = OdometryMessage(header=header_of(odometry.stamp_ns, odom_frame), child_frame_id=base_frame)
+    place, turn = message.pose.pose.position, message.pose.pose.orientation
+    place.x, place.y, place.z = map(float, odometry.T_odom_base[:3, 3])
+    turn.x, turn.y, turn.z, turn.w = map(float, quaternion_from_matrix(odometry.T_odom_base[:3, :3]))
+    message.pose.covariance = odometry.covariance.ravel()
+    linear, angular = message.twist.twist.linear, message.twist.twist.angular
+    linear.x, linear.y, linear.z = map(float, odometry.velocity)
+    angular.x, angular.y, angular.z = map(float, odometry.angular_velocity)
+    return message
+
+
+def cloud_to(stamp_ns: int, frame_id: str, points: np.ndarray, offsets_ns: np.ndarray | None = None) -> PointCloud2:
+    """Points (N, 3) float32 as an unorganised cloud, with the field `t` (ns after the stamp) when offsets are given."""
+    fields = SCAN_FIELDS if offsets_ns is not None else SCAN_FIELDS[:3]
+    table = np.empty(len(points), dtype=[(name, kind) for name, _, _, kind in fields])
+    table["x"], table["y"], table["z"] = points.T
+    if offsets_ns is not None:
+        table["t"] = offsets_ns
+    data = array.array("B")
+    data.frombytes(table.view(np.uint8))
+    message = PointCloud2(header=header_of(stamp_ns, frame_id), height=1, width=len(points), is_dense=True)
+    message.fields = [PointField(name=name, offset=at, datatype=kind, count=1) for name, at, kind, _ in fields]
+    message.point_step, message.row_step = table.dtype.itemsize, table.nbytes
+    message.data = data
+    return message
+
+
+def path_to_bytes(stamps_ns: np.ndarray, poses: np.ndarray, frame_id: str) -> bytes:
+    """A serialised nav_msgs/Path of poses (N, 7) float64 `x y z qx qy qz qw` in `frame_id`.
+
+    Written as CDR at once: made of message objects, thousands of poses would stop the node for a tenth of a second.
+    """
+    name = frame_id.encode() + b"\0"
+    newest_ns = int(stamps_ns[-1]) if len(stamps_ns) else 0
+    head = struct.pack(f"<iII{len(name)}s", newest_ns // NS_PER_S, newest_ns % NS_PER_S, len(name), name)
+    head += b"\0" * (-len(head) % 4) + struct.pack("<I", len(poses))
+    start = len(head) % 8  # the doubles of a pose are aligned to 8 bytes after the encapsulation header
+    first = np.dtype(_pose_record(len(name), start))
+    other = np.dtype(_pose_record(len(name), 0))
+    tables = [np.zeros(min(1, len(poses)), first), np.zeros(max(0, len(poses) - 1), other)]
+    for table, rows in zip(tables, (slice(0, 1), slice(1, None))):
+        table["sec"], table["nanosec"] = stamps_ns[rows] // NS_PER_S, stamps_ns[rows] % NS_PER_S
+        table["length"], table["name"], table["pose"] = len(name), name, poses[rows]
+    return CDR_LITTLE_ENDIAN + head + tables[0].tobytes() + tables[1].tobytes()
+
+
+def diagnostics_to(stamp_ns: int, name: str, health: Health, values: Mapping[str, object]) -> DiagnosticArray:
+    """The state of one node."""
+    status = DiagnosticStatus(level=bytes([health.level]), name=name, hardware_id="perception")
+    status.message = health.reason or Level(health.level).name
+    status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+    return DiagnosticArray(header=header_of(stamp_ns, ""), status=[status])
+
+
+def _pose_record(name_length: int, start: int) -> dict[str, Sequence[object]]:
+    """Layout of one geometry_msgs/PoseStamped whose first byte lies `start` bytes after a multiple of eight."""
+    pose_at = 12 + name_length
+    pose_at += -(start + pose_at) % 8
+    return {
+        "names": ["sec", "nanosec", "length", "name", "pose"],
+        "formats": ["<i4", "<u4", "<u4", f"S{name_length}", ("<f8", 7)],
+        "offsets": [0, 4, 8, 12, pose_at],
+        "itemsize": pose_at + 56,
+    }

@@ -1,0 +1,215 @@
+"""Ports between topics and the streams of the pipeline: one per input stream and one per output stream."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from nav_msgs.msg import Odometry as OdometryMessage
+from nav_msgs.msg import Path
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import Imu, PointCloud2
+
+from nodes import messages, qos
+from nodes.statistics import StreamMonitor
+from perception.core.errors import ConfigError, InvalidInput
+from perception.core.geometry import apply, quaternion_from_matrix
+from perception.core.types import OdometryUpdate, SensorRig
+from perception.io.pointcloud import CloudDecoder
+from perception.pipeline.publish import PublishConfig
+
+if TYPE_CHECKING:
+    from nodes.base import PipelineNode
+
+FORMAT_CLOUDS = 3  # enough to know the period and, from the point times, the unit
+REPORT_EVERY_S = 5.0  # a repeated refusal is logged this often, with its count
+
+
+class InputPort:
+    """One subscription: translates each message and hands it to the node, or counts it as refused."""
+
+    def __init__(self, node: "PipelineNode", stream: str, topic: str, message_type: type, depth: int) -> None:
+        self.node, self.stream = node, stream
+        self.frame_id = ""  # of the newest message
+        self.subscription = node.create_subscription(message_type, topic, self._receive, qos.sensor_input(depth))
+        self.monitor = StreamMonitor(self.subscription.topic_name, time.monotonic_ns())
+
+    def translate(self, message: Any) -> list[Any]:
+        """The items that a message completes; raises `InvalidInput`, or `ConfigError` where it cannot be understood."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Forget what was measured and detected before."""
+        self.frame_id = ""
+        self.monitor = StreamMonitor(self.subscription.topic_name, time.monotonic_ns())
+
+    def destroy(self) -> None:
+        """Take the topic back."""
+        self.node.destroy_subscription(self.subscription)
+
+    def _receive(self, message: Any) -> None:
+        if not self.node.is_active:
+            return
+        now_ns = time.monotonic_ns()
+        self.monitor.note(now_ns)
+        try:
+            items = self.translate(message)
+        except (InvalidInput, ConfigError) as error:
+            self.monitor.refuse(error)
+            self.node.get_logger().warning(
+                f"{self.monitor.topic}: {error} ({self.monitor.num_refused} refused so far)",
+                throttle_duration_sec=REPORT_EVERY_S,
+            )
+            return
+        self.monitor.refusal = ""
+        self._announce(message.header.frame_id.lstrip("/"))
+        for item in items:
+            self.node.take(self.stream, item, now_ns)
+
+    def _announce(self, frame_id: str) -> None:
+        if frame_id != self.frame_id:
+            self.frame_id = frame_id
+            self.node.wake_stages()
+
+
+class ScanPort(InputPort):
+    """Point clouds as scans. The first few are held back until their common format is known."""
+
+    def __init__(self, node: "PipelineNode") -> None:
+        self._held: list[PointCloud2] = []
+        self._decoder: CloudDecoder | None = None
+        super().__init__(node, "scan", "points", PointCloud2, qos.CLOUD_DEPTH)
+
+    def start(self) -> None:
+        """Detect the format again."""
+        super().start()
+        self._held, self._decoder = [], None
+
+    def translate(self, message: PointCloud2) -> list[Any]:
+        """The scan in a cloud."""
+        if self._decoder is not None:
+            return [self._decoder.scan(message)]
+        messages.check_cloud(message)
+        self._held.append(message)
+        if len(self._held) < FORMAT_CLOUDS:
+            return []
+        held, self._held = self._held, []
+        self._decoder = messages.decoder_of(held, self.node.config.input)
+        return [self._decoder.scan(cloud) for cloud in held]
+
+
+class ImuPort(InputPort):
+    """IMU samples."""
+
+    def __init__(self, node: "PipelineNode") -> None:
+        super().__init__(node, "imu", "imu", Imu, qos.IMU_DEPTH)
+
+    def translate(self, message: Imu) -> list[Any]:
+        """The sample in a message."""
+        return [messages.imu_from(message)]
+
+
+class OdometryPort:
+    """Publishes what the odometry says: poses at scan and IMU rate, path, registered cloud and TF."""
+
+    def __init__(self, node: "PipelineNode") -> None:
+        self.node = node
+        self.odometry = node.create_lifecycle_publisher(OdometryMessage, "odometry", qos.result())
+        self.odometry_imu = node.create_lifecycle_publisher(OdometryMessage, "odometry_imu", qos.result(100))
+        self.cloud = node.create_lifecycle_publisher(PointCloud2, "cloud_registered", qos.result(2))
+        self.path_publisher = node.create_lifecycle_publisher(Path, "path", qos.latched())
+        self.start()
+
+    def start(self) -> None:
+        """Forget the path and the motion."""
+        self.path = PathRecord(self.node.config.publish)
+        self._path_due_ns = 0
+        self._predictor: Any = None
+        self._rig: SensorRig | None = None
+        self._lock = threading.Lock()
+
+    def set_rig(self, rig: SensorRig) -> None:
+        """The sensors are known: predictions between scans become possible where there is an IMU."""
+        from slam.imu_rate import ImuRatePredictor
+
+        with self._lock:
+            self._rig = rig
+            self._predictor = ImuRatePredictor(self.node.config.odometry, rig) if rig.has_imu else None
+
+    def publish(self, update: OdometryUpdate) -> None:
+        """One scan was registered; called in the thread of its stage."""
+        odometry, frames = update.odometry, (self.node.config.publish.odom_frame, self.node.config.input.base_frame)
+        self.odometry.publish(messages.odometry_to(odometry, *frames))
+        if self.node.config.publish.tf:
+            self.node.transforms.send(odometry.stamp_ns, *frames, odometry.T_odom_base)
+        if update.imu_state is not None and self._predictor is not None:
+            with self._lock:
+                self._predictor.correct(update.imu_state)
+        self._publish_cloud(update)
+        self.path.add(odometry.stamp_ns, odometry.T_odom_base)
+        self._publish_path(frames[0])
+
+    def hear(self, stream: str, item: Any) -> None:
+        """An input item arrived; called in the thread of the subscriptions."""
+        if stream != "imu" or self._predictor is None or not is_wanted(self.odometry_imu):
+            return
+        with self._lock:
+            predicted = self._predictor.add_imu(item)
+        for odometry in predicted:
+            frames = (self.node.config.publish.odom_frame, self.node.config.input.base_frame)
+            self.odometry_imu.publish(messages.odometry_to(odometry, *frames))
+
+    def destroy(self) -> None:
+        """Take the topics back."""
+        for publisher in (self.odometry, self.odometry_imu, self.cloud, self.path_publisher):
+            self.node.destroy_lifecycle_publisher(publisher)
+
+    def _publish_cloud(self, update: OdometryUpdate) -> None:
+        if self._rig is None or not is_wanted(self.cloud):
+            return
+        points = apply(update.odometry.T_odom_base @ self._rig.T_base_lidar, update.points)
+        frame = self.node.config.publish.odom_frame
+        self.cloud.publish(messages.cloud_to(update.odometry.stamp_ns, frame, points.astype(np.float32, copy=False)))
+
+    def _publish_path(self, frame: str) -> None:
+        now_ns = time.monotonic_ns()
+        if now_ns < self._path_due_ns or not is_wanted(self.path_publisher):
+            return
+        self._path_due_ns = now_ns + int(1e9 / self.node.config.publish.path_rate)
+        self.path_publisher.publish(messages.path_to_bytes(*self.path.rows(), frame))
+
+
+class PathRecord:
+    """The poses of a path, thinned by distance and bounded in number."""
+
+    def __init__(self, config: PublishConfig) -> None:
+        self.step, self.capacity = config.path_step, config.path_poses
+        self.stamps_ns: list[int] = []
+        self.poses: list[np.ndarray] = []
+
+    def add(self, stamp_ns: int, T_odom_base: np.ndarray) -> None:
+        """Append a pose when the body moved by `step` since the last; when full, every second one goes."""
+        if self.stamps_ns and stamp_ns <= self.stamps_ns[-1]:  # the odometry started again
+            self.stamps_ns.clear()
+            self.poses.clear()
+        place = T_odom_base[:3, 3]
+        if self.poses and np.linalg.norm(place - self.poses[-1][:3]) < self.step:
+            return
+        if len(self.poses) >= self.capacity:
+            self.stamps_ns, self.poses, self.step = self.stamps_ns[::2], self.poses[::2], max(self.step, 0.01) * 2.0
+        self.stamps_ns.append(stamp_ns)
+        self.poses.append(np.concatenate([place, quaternion_from_matrix(T_odom_base[:3, :3])]))
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Stamps (N,) int64 and poses (N, 7) float64."""
+        return np.array(self.stamps_ns, dtype=np.int64), np.array(self.poses, dtype=np.float64).reshape(-1, 7)
+
+
+def is_wanted(publisher: Publisher) -> bool:
+    """True while somebody listens."""
+    return publisher.get_subscription_count() > 0
+
+
+INPUTS: dict[str, Callable[["PipelineNode"], InputPort]] = {"scan": ScanPort, "imu": ImuPort}
+OUTPUTS: dict[str, Callable[["PipelineNode"], OdometryPort]] = {"odometry": OdometryPort}

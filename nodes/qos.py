@@ -1,0 +1,29 @@
+"""Quality of service of every topic, in one place."""
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+CLOUD_DEPTH = 10  # one second of scans: what may wait in the middleware while the node starts a new scan
+IMU_DEPTH = 400  # two seconds at 200 Hz
+
+
+def _profile(depth: int, reliability: ReliabilityPolicy, durability: DurabilityPolicy) -> QoSProfile:
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability)
+
+
+def sensor_input(depth: int) -> QoSProfile:
+    """For subscriptions: best effort fits every driver, whatever it offers."""
+    return _profile(depth, ReliabilityPolicy.BEST_EFFORT, DurabilityPolicy.VOLATILE)
+
+
+def result(depth: int = 10) -> QoSProfile:
+    """For publishers: reliable fits every consumer."""
+    return _profile(depth, ReliabilityPolicy.RELIABLE, DurabilityPolicy.VOLATILE)
+
+
+def latched(depth: int = 1) -> QoSProfile:
+    """Kept for those who come later: static transforms, paths, maps."""
+    return _profile(depth, ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+TRANSFORMS = result(100)
+STATIC_TRANSFORMS = latched(100)

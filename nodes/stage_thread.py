@@ -1,0 +1,142 @@
+"""One stage at work: its inbox, its thread and what it counts. Free of ROS."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from nodes.statistics import LatencyMonitor
+from perception.core.errors import PerceptionError
+from perception.core.health import OK, Health, Level
+from perception.core.mailbox import Closed, Mailbox
+from perception.pipeline.spec import Stage, Worker
+
+log = logging.getLogger(__name__)
+MAX_PENDING = 64  # scans whose arrival is remembered until their output appears
+JOIN_TIMEOUT = 4.0  # s; a node must be able to end within five
+
+Sink = Callable[[str, Any], None]
+MakeWorker = Callable[[], "Worker | None"]
+
+
+class StageThread:
+    """Runs the worker of `stage` in a thread of its own.
+
+    `make_worker` is asked until it returns a worker (None: what it needs, such as a transform, is not known yet);
+    items wait in the inbox meanwhile. `sink` is called in this thread with every output.
+    """
+
+    def __init__(self, stage: Stage, make_worker: MakeWorker, sink: Sink) -> None:
+        self.stage = stage
+        self.inbox: Mailbox[tuple[str, Any]] = Mailbox(stage.inbox.capacity)
+        self.latency = LatencyMonitor(stage.deadline_ms)
+        self.events: Counter[str] = Counter()
+        self._make_worker, self._sink = make_worker, sink
+        self._worker: Worker | None = None
+        self._failure = OK
+        self._arrivals: dict[int, int] = {}
+        self._wake, self._stopping, self._restart = threading.Event(), threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"stage {stage.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take items."""
+        self._thread.start()
+
+    def stop(self) -> bool:
+        """Drop what waits and join the thread; False when it did not end in time."""
+        self._stopping.set()
+        self._wake.set()
+        self.inbox.clear()
+        self.inbox.close()
+        self._thread.join(JOIN_TIMEOUT)
+        return not self._thread.is_alive()
+
+    def put(self, stream: str, item: Any, now_ns: int) -> int:
+        """Hand over one item that arrived at `now_ns`; returns how many older ones had to go for it."""
+        end_ns = getattr(item, "end_ns", None)
+        if end_ns is not None:
+            self._arrivals[end_ns] = now_ns
+            while len(self._arrivals) > MAX_PENDING:
+                self._arrivals.pop(next(iter(self._arrivals)))
+        try:
+            return self.inbox.put((stream, item))
+        except Closed:
+            return 0
+
+    def wake(self) -> None:
+        """Something that `make_worker` waits for may have changed."""
+        self._wake.set()
+
+    def restart(self) -> None:
+        """Make a new worker before the next item."""
+        self._restart.set()
+        self._wake.set()
+
+    def health(self) -> Health:
+        """The worker's own state, or why there is none."""
+        if self._failure.level is not Level.OK:
+            return self._failure
+        return self._worker.health() if self._worker is not None else OK
+
+    def counters(self) -> dict[str, int]:
+        """What the inbox, this thread and the worker counted."""
+        inbox = {"inbox put": self.inbox.num_put, "inbox dropped": self.inbox.num_dropped, "inbox now": len(self.inbox)}
+        worker = self._worker.counters() if self._worker is not None else {}
+        return {**inbox, **self.events, "late": self.latency.num_late, **worker}
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if self._restart.is_set():
+                    self._restart.clear()
+                    self._worker = None
+                    self.events["restarts"] += 1
+                if self._worker is None:
+                    self._prepare()
+                    continue
+                entry = self.inbox.get(timeout=0.5)  # s; a restart is seen at least this often
+            except Closed:
+                return
+            if entry is not None and self._worker is not None:
+                self._step(*entry)
+
+    def _prepare(self) -> None:
+        self._wake.clear()
+        try:
+            self._worker = self._make_worker()
+            self._failure = OK
+        except PerceptionError as error:
+            self._report(error)
+        if self._worker is None:
+            self._wake.wait(timeout=0.5)  # s; what is awaited wakes us, except for the passing of time
+
+    def _step(self, stream: str, item: Any) -> None:
+        assert self._worker is not None
+        try:
+            for name, output in self._worker.step(stream, item):
+                self._note(output)
+                self._sink(name, output)
+            self._failure = OK
+        except PerceptionError as error:
+            self._report(error)
+        except Exception:
+            log.exception("stage %s failed on an item of %s and starts again", self.stage.name, stream)
+            self.events["failures"] += 1
+            self._failure = Health(
+                Level.FAILED, f"stage {self.stage.name} failed on an item of {stream!r}; see the log"
+            )
+            self._worker.reset()
+
+    def _note(self, output: Any) -> None:
+        stamp_ns = getattr(getattr(output, "odometry", output), "stamp_ns", None)
+        arrival_ns = self._arrivals.pop(stamp_ns, None) if stamp_ns is not None else None
+        if arrival_ns is not None:
+            self.latency.note(time.monotonic_ns() - arrival_ns)
+
+    def _report(self, error: PerceptionError) -> None:
+        self.events[type(error).__name__] += 1
+        if str(error) != self._failure.reason:
+            log.error("stage %s: %s", self.stage.name, error)
+        self._failure = Health(Level.FAILED, str(error))

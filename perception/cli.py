@@ -27,6 +27,13 @@ def with_config(command: Any) -> Any:
     return command
 
 
+def show(what: Any) -> None:
+    """Print a table or a group of them."""
+    from rich.console import Console
+
+    Console().print(what)
+
+
 class Command(click.Group):
     """Turns the errors of this package into one line and an exit code; unexpected ones keep their traceback."""
 
@@ -136,6 +143,45 @@ def config(
         click.echo(known.reference(), nl=False)
     else:
         click.echo(to_yaml(known.configured(config_file, preset, overrides)), nl=False)
+
+
+@main.command()
+@click.argument("estimate", type=FILE)
+@click.argument("reference", type=FILE)
+@click.option("--out", type=ANY_PATH, help="Folder for evaluation.json and evaluation.html.")
+@click.option("--align", type=click.Choice(["none", "origin", "se3", "sim3"]), default="se3", show_default=True)
+@click.option("--offset", default=0.0, show_default=True, help="Seconds added to the stamps of ESTIMATE.")
+@click.option("--T_est_ref", "T_est_ref", default="0 0 0", help="Body of REFERENCE in ESTIMATE's: x y z [qx qy qz qw].")
+@click.option("--associate", type=click.Choice(["interpolate", "nearest"]), default="interpolate", show_default=True)
+@click.option("--max-difference", default=0.01, show_default=True, help="Of the stamps of a nearest pair, s.")
+@click.option("--max-gap", default=1.0, show_default=True, help="Longest silence of ESTIMATE to interpolate across, s.")
+@click.option("--times", type=FILE, help="Times of the poses of a KITTI file, s, one in a line.")
+@click.option("--rpe-frames", default=1, show_default=True, help="Poses between the ends of a relative error.")
+@click.option("--rpe-distance", default=10.0, show_default=True, help="Metres between the ends of a relative error.")
+@click.option("--segments", default="", help="Lengths in m, comma separated.  [default: by the length of the drive]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+def evaluate(
+    estimate: Path,
+    reference: Path,
+    out: Path | None,
+    T_est_ref: str,
+    times: Path | None,
+    segments: str,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Errors of the trajectory ESTIMATE against REFERENCE, both in TUM, KITTI or EuRoC format."""
+    import json
+
+    from perception.evaluation.evaluate import evaluate_files, parse_lengths, parse_transform, tables
+    from perception.evaluation.trajectory import Options
+
+    options = Options(T_est_ref=parse_transform(T_est_ref), segment_lengths=parse_lengths(segments), **chosen)
+    errors = evaluate_files(estimate, reference, options, out, times)
+    if as_json:
+        click.echo(json.dumps(errors.to_json(), indent=1, allow_nan=False))
+    else:
+        show(tables(errors))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,14 @@ def parse_transform(text: str) -> np.ndarray:
     return transform(matrix_from_quaternion(values[3:]), values[:3])
 
 
+def parse_lengths(text: str) -> tuple[float, ...]:
+    """Lengths in metres from "10,20,50"; none from an empty text. Raises `ConfigError`."""
+    try:
+        return tuple(float(word) for word in text.split(",") if word.strip())
+    except ValueError:
+        raise ConfigError(f"segments {text!r}: expected metres separated by commas, e.g. 10,20,50") from None
+
+
 def page_of(errors: TrajectoryErrors, estimate: Path, reference: Path) -> Page:
     """The comparison as a page."""
     start_ns = int(errors.stamps_ns[0])
@@ -85,7 +93,9 @@ def _for_terminal(table: Table) -> object:
     from rich.markup import escape
     from rich.table import Table as RichTable
 
-    made = RichTable(title=table.title, title_justify="left", box=SIMPLE, show_header=bool(table.head))
+    made = RichTable(
+        title=table.title, title_justify="left", box=SIMPLE, show_header=bool(table.head), padding=(0, 1, 0, 0)
+    )
     for position in range(max(map(len, table.rows))):
         name = table.head[position] if table.head else ""
         made.add_column(name, justify="right" if position and table.head else "left", no_wrap=position == 0)

@@ -180,10 +180,10 @@ def _map_height(poses: np.ndarray) -> int:
 def _rows(errors: TrajectoryErrors) -> list[tuple[str, Statistics]]:
     frames, distance = errors.options.rpe_frames, errors.options.rpe_distance
     return [
-        ("APE translation (m)", errors.ape_translation),
-        ("APE rotation (deg)", errors.ape_rotation_deg),
-        (f"RPE {frames} frame translation (m)", errors.rpe_frames_translation),
-        (f"RPE {frames} frame rotation (deg)", errors.rpe_frames_rotation_deg),
-        (f"RPE {distance:g} m translation (m)", errors.rpe_distance_translation),
-        (f"RPE {distance:g} m rotation (deg)", errors.rpe_distance_rotation_deg),
+        ("APE (m)", errors.ape_translation),
+        ("APE (deg)", errors.ape_rotation_deg),
+        (f"RPE {frames} frame (m)", errors.rpe_frames_translation),
+        (f"RPE {frames} frame (deg)", errors.rpe_frames_rotation_deg),
+        (f"RPE {distance:g} m (m)", errors.rpe_distance_translation),
+        (f"RPE {distance:g} m (deg)", errors.rpe_distance_rotation_deg),
     ]

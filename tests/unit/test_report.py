@@ -97,7 +97,7 @@ def test_report_shows_input_errors_timing_matching_health_and_config(tmp_path: P
         "From above",
         "Height over distance",
         "Position error",
-        "APE translation (m)",
+        "APE (m)",
         "distribution",
     ):
         assert words in structure.text

@@ -118,7 +118,7 @@ class FilterConfig(Config):
     """The iterated error-state Kalman filter."""
 
     max_iterations: int = Field(8, ge=1, le=50, description="Registration steps per scan.")
-    converged: float = Field(1e-3, gt=0.0, le=0.1, description="A smaller step (m, rad, m/s) ends the iteration.")
+    converged: float = Field(1e-3, gt=0.0, le=0.1, description="A smaller step (m, rad) ends the iteration.")
     search_step: float = Field(
         0.1, gt=0.0, le=10.0, description="After a longer step (m) correspondences are sought anew."
     )
@@ -136,6 +136,9 @@ class OdometryConfig(Config):
     """LiDAR-inertial odometry."""
 
     time: TimeConfig = Field(default_factory=TimeConfig, description="Time guards.")
+    preprocess: PreprocessConfig = Field(default_factory=PreprocessConfig, description="Range limits and thinning.")
     imu: ImuConfig = Field(default_factory=ImuConfig, description="The inertial measurement unit.")
     filter: FilterConfig = Field(default_factory=FilterConfig, description="The filter.")
-    max_waiting_scans: int = Field(40, ge=2, le=1000, description="Scans that may wait for IMU samples.")
+    registration: RegistrationConfig = Field(default_factory=RegistrationConfig, description="Matching with the map.")
+    map: MapConfig = Field(default_factory=MapConfig, description="The local map.")
+    max_waiting_scans: int = Field(64, ge=2, le=1000, description="Scans that may wait for IMU samples.")

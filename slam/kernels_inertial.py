@@ -7,14 +7,14 @@ the tests hold it. States are packed vectors (36,), see `State.packed`.
 import numpy as np
 from numba import njit
 
+from slam.kernels_hash import JIT
+
 SMALL_ANGLE = 1e-5  # rad; below it the series replace the closed forms
 BASIS_POLE = 1e-11
 PARALLEL = 1e-11
 
-OPTIONS = {"nogil": True, "cache": True}
 
-
-@njit(**OPTIONS)
+@njit(**JIT)
 def _series_into(v, a, b, out):
     """I + a [v]x + b [v]x^2."""
     x, y, z = v[0], v[1], v[2]
@@ -26,14 +26,14 @@ def _series_into(v, a, b, out):
     out[1, 2], out[2, 1] = b * y * z - a * x, b * y * z + a * x
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def _product_into(A, B, out):
     for i in range(3):
         for j in range(3):
             out[i, j] = A[i, 0] * B[0, j] + A[i, 1] * B[1, j] + A[i, 2] * B[2, j]
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def _symmetrise(P):
     n = P.shape[0]
     for i in range(n):
@@ -41,7 +41,7 @@ def _symmetrise(P):
             P[i, j] = P[j, i] = 0.5 * (P[i, j] + P[j, i])
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def exp_so3_into(v, R):
     """Rotation matrix of a rotation vector, written to `R` (3, 3)."""
     square = v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
@@ -53,7 +53,7 @@ def exp_so3_into(v, R):
     _series_into(v, a, b, R)
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def left_jacobian_into(v, J):
     """Left Jacobian of SO(3), written to `J` (3, 3)."""
     square = v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
@@ -65,7 +65,7 @@ def left_jacobian_into(v, J):
     _series_into(v, a, b, J)
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def log_between_into(A, B, v):
     """Rotation vector of A^T B, written to `v`; exact near 0 and near pi."""
     R = np.empty((3, 3))
@@ -94,7 +94,7 @@ def log_between_into(A, B, v):
         v[axis] = scale * q[axis]
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def s2_basis_into(g, B):
     """Two orthonormal columns across `g`, written to `B` (3, 2)."""
     x, y, z = g[0], g[1], g[2]
@@ -109,7 +109,7 @@ def s2_basis_into(g, B):
     B[2, 0], B[2, 1] = across, 1.0 - z * z / (length + x) / length
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def boxplus_into(x, delta, out):
     """`out` = the packed state `x` moved by the error `delta` (23,); `out` may not be `x`."""
     E, B, axis = np.empty((3, 3)), np.empty((3, 2)), np.empty(3)
@@ -130,7 +130,7 @@ def boxplus_into(x, delta, out):
         out[33 + i] = E[i, 0] * x[33] + E[i, 1] * x[34] + E[i, 2] * x[35]
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def boxminus_into(x, origin, d):
     """`d` (23,) = the error that leads from the packed state `origin` to `x`."""
     for i in range(3):
@@ -153,7 +153,7 @@ def boxminus_into(x, origin, d):
         d[21 + j] = scale * (B[0, j] * cross[0] + B[1, j] * cross[1] + B[2, j] * cross[2])
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def spd_inverse_into(A, out):
     """Inverse of a symmetric positive definite matrix by Cholesky's factors; False where it is not one."""
     n = A.shape[0]
@@ -185,7 +185,7 @@ def spd_inverse_into(A, out):
     return True
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def _record(x, R, p, v):
     for i in range(3):
         p[i], v[i] = x[i], x[24 + i]
@@ -193,7 +193,7 @@ def _record(x, R, p, v):
             R[i, j] = x[3 + 3 * i + j]
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def _propagate_covariance(P, E, A, V, U, R, dt, noise):
     """P <- F P F^T + G Q G^T. Only the rows of position, velocity and rotation of F differ from the identity.
 
@@ -248,17 +248,13 @@ def _propagate_covariance(P, E, A, V, U, R, dt, noise):
         P[18 + i, 18 + i] += square * noise[3]
 
 
-@njit(
-    "void(float64[::1], float64[:,::1], float64[::1], float64[:,::1], float64[:,::1], float64[::1],"
-    "float64[:,:,::1], float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1])",
-    **OPTIONS,
-)
+@njit(**JIT)
 def propagate(x, P, dts, gyro, accel, noise, R_all, p_all, v_all, a_all, w_all):
     """Carry the packed state `x` and its covariance `P` (23, 23) through n intervals, in place.
 
     `gyro` and `accel` (n, 3) are the inputs of each interval, `noise` the variances of gyro, accelerometer and their
-    biases. Row k of `R_all`, `p_all`, `v_all` (n + 1 rows) is the state at time k; row k + 1 of `a_all` (in W) and
-    `w_all` (in I) is the motion during interval k, and row 0 repeats row 1.
+    biases. Row k of `R_all`, `p_all`, `v_all` (n + 1 rows) is the state at time k, row k of `a_all` (in W) and
+    `w_all` (in I) the motion in interval k; their last row repeats the one before.
     """
     n = len(dts)
     R, g = x[3:12].reshape(3, 3), x[33:36]
@@ -276,8 +272,8 @@ def propagate(x, P, dts, gyro, accel, noise, R_all, p_all, v_all, a_all, w_all):
     for k in range(n):
         dt = dts[k]
         for i in range(3):
-            w_all[k + 1, i] = gyro[k, i] - x[27 + i]
-            turn[i] = -w_all[k + 1, i] * dt
+            w_all[k, i] = gyro[k, i] - x[27 + i]
+            turn[i] = -w_all[k, i] * dt
             a[i] = accel[k, i] - x[30 + i]
         exp_so3_into(turn, E)
         left_jacobian_into(turn, A)
@@ -291,22 +287,22 @@ def propagate(x, P, dts, gyro, accel, noise, R_all, p_all, v_all, a_all, w_all):
             U[2, j] = (g[1] * B[0, j] - g[0] * B[1, j]) * dt
         _propagate_covariance(P, E, A, V, U, R, dt, noise)
         for i in range(3):
-            a_all[k + 1, i] = R[i, 0] * a[0] + R[i, 1] * a[1] + R[i, 2] * a[2] + g[i]
+            a_all[k, i] = R[i, 0] * a[0] + R[i, 1] * a[1] + R[i, 2] * a[2] + g[i]
             x[i] += x[24 + i] * dt
         for i in range(3):
-            x[24 + i] += a_all[k + 1, i] * dt
+            x[24 + i] += a_all[k, i] * dt
             for j in range(3):  # R Exp(w dt), and E is Exp(-w dt)
                 R_next[i, j] = R[i, 0] * E[j, 0] + R[i, 1] * E[j, 1] + R[i, 2] * E[j, 2]
         R[:, :] = R_next
         _record(x, R_all[k + 1], p_all[k + 1], v_all[k + 1])
     if n > 0:
-        a_all[0], w_all[0] = a_all[1], w_all[1]
+        a_all[n], w_all[n] = a_all[n - 1], w_all[n - 1]
     else:
         a_all[0], w_all[0] = 0.0, 0.0
     _symmetrise(P)
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def _error_blocks_into(origin, d, J_R, J_L, J_g):
     """The blocks of `error_jacobian` that differ from the identity."""
     B0, B, K, E, left = np.empty((3, 2)), np.empty((3, 2)), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
@@ -341,7 +337,7 @@ def _error_blocks_into(origin, d, J_R, J_L, J_g):
             J_g[r, c] = total
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def _transform_block(P, J, start):
     """P <- D P D^T where D is the identity with `J` on its diagonal from `start` on."""
     n, size = J.shape[0], P.shape[0]
@@ -362,7 +358,7 @@ def _transform_block(P, J, start):
             P[r, start + i] = row[i]
 
 
-@njit(**OPTIONS)
+@njit(**JIT)
 def transport(origin, d, P):
     """P <- J P J^T with the Jacobian of `error_jacobian(origin, d)`, in place."""
     J_R, J_L, J_g = np.empty((3, 3)), np.empty((3, 3)), np.empty((2, 2))
@@ -372,11 +368,7 @@ def transport(origin, d, P):
     _transform_block(P, J_g, 21)
 
 
-@njit(
-    "boolean(float64[::1], float64[::1], float64[:,::1], float64[:,::1], float64[::1], float64,"
-    "float64[::1], float64[::1], float64[:,::1])",
-    **OPTIONS,
-)
+@njit(**JIT)
 def update_step(x_prior, x, P_prior, HtH, Htz, variance, x_next, delta, P_next):
     """One Gauss-Newton step of the iterated update (section 8 of the spec); False where a matrix is not definite.
 

@@ -1,1 +1,178 @@
-"""LiDAR-inertial odometry (placeholder, replaced by the filter)."""
+"""LiDAR-inertial odometry: the method, step by step, in the order of the paper (bev_lio_lc.md, sections 2 to 8).
+
+Scans wait until the IMU samples of their whole sweep are there, so that a result depends on stamps and data only,
+never on the order in which the calls come. Without a usable IMU the motion between scans is taken as constant.
+"""
+
+from collections import Counter, deque
+
+import numpy as np
+
+from perception.core.geometry import hat, transform
+from perception.core.health import OK, Health, Level, worst
+from perception.core.types import ImuBatch, Odometry, OdometryUpdate, RegistrationReport, Scan, SensorRig
+from perception.kernels.voxels import VoxelScratch, voxel_downsample
+from slam.config import OdometryConfig
+from slam.deskew import deskew
+from slam.filter import Correction, Filter
+from slam.local_map import LocalMap
+from slam.measurement import ScanMeasurement
+from slam.motion_model import MotionModel
+from slam.preprocess import crop
+from slam.registration import Registration
+from slam.sweep import SweepClock
+
+
+class LidarInertialOdometry:
+    """Scans and IMU samples in, poses of the base out. Each stream must come in the order of its stamps."""
+
+    def __init__(self, config: OdometryConfig, rig: SensorRig) -> None:
+        self.config = config
+        self.rig = rig
+        self._counts: Counter[str] = Counter()
+        self.motion_model = MotionModel(config, rig, self._counts)
+        self.local_map = LocalMap(config.map)
+        self.registration = Registration(config.registration)
+        self._scratch = VoxelScratch()
+        self._begin()
+
+    def add_scan(self, scan: Scan) -> list[OdometryUpdate]:
+        """Take a scan, points in the frame of the rig's LiDAR; returns the updates it completed, oldest first."""
+        self._counts["scans received"] += 1
+        end_ns = self._clock.end_of(scan)
+        self._waiting.append((scan, end_ns))
+        self._newest_end_ns = max(self._newest_end_ns, end_ns)
+        if len(self._waiting) > self.config.max_waiting_scans:
+            self._drop("too many waited for the imu")
+        return self._process_ready()
+
+    def add_imu(self, batch: ImuBatch) -> list[OdometryUpdate]:
+        """Take IMU samples; returns the updates they completed."""
+        self.motion_model.add(batch)
+        return self._process_ready()
+
+    def finish(self) -> list[OdometryUpdate]:
+        """No more input comes: the waiting scans are registered with the samples that are there."""
+        return self._process_ready(is_last=True)
+
+    def reset(self) -> None:
+        """Forget all state at once and start again at the origin; counters stay."""
+        self.local_map.clear()
+        self.motion_model.reset()
+        self._begin()
+
+    def health(self) -> Health:
+        """Health after the last scan."""
+        return self._health
+
+    def counters(self) -> dict[str, int]:
+        """What came, and what was dropped or done in a lesser way so far, by reason."""
+        return {**self._counts, "imu samples overflown": self.motion_model.buffer.num_overflown}
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the results should know, each a sentence."""
+        return self.motion_model.notes()
+
+    def _begin(self) -> None:
+        self._waiting: deque[tuple[Scan, int]] = deque()  # with the end of the sweep
+        self._newest_end_ns = 0
+        self._clock = SweepClock()
+        self._filter: Filter | None = None
+        self._health = OK
+
+    def _process_ready(self, is_last: bool = False) -> list[OdometryUpdate]:
+        updates = []
+        while self._waiting and self.motion_model.is_ready(self._waiting[0][1], self._newest_end_ns, is_last):
+            update = self._process(*self._waiting.popleft())
+            if update is not None:
+                updates.append(update)
+        return updates
+
+    def _process(self, scan: Scan, end_ns: int) -> OdometryUpdate | None:
+        if self._filter is None:
+            return self._process_first(scan, end_ns)
+        if end_ns <= self._filter.stamp_ns:
+            self._drop("ends before the last one")
+            return None
+        return self._register(self._filter, scan, end_ns)
+
+    def _process_first(self, scan: Scan, end_ns: int) -> OdometryUpdate | None:
+        """The first scan with enough points defines `odom` and begins the map."""
+        points, offsets_ns = crop(scan.points, scan.offsets_ns, self.config.preprocess)
+        if self.motion_model.is_before_start(end_ns):
+            self._drop("before the first imu sample")
+            return None
+        num_points = len(voxel_downsample(points, self.config.preprocess.registration_voxel_size, self._scratch))
+        if num_points < self.config.filter.min_points:
+            self._drop("too few points to start with")
+            return None
+        self._filter, motion = self.motion_model.first(scan.stamp_ns, end_ns)
+        if motion is not None:
+            points = deskew(points, offsets_ns, scan.stamp_ns, motion, self._T_imu_lidar(self._filter))
+        self._extend_map(self._filter, points)
+        return self._update(self._filter, points, RegistrationReport(num_points, 0, 0, 0.0), OK)
+
+    def _register(self, filter_: Filter, scan: Scan, end_ns: int) -> OdometryUpdate:
+        """The method: predict, de-skew, thin out, match and correct, extend the map."""
+        motion = self.motion_model.predict(filter_, scan.stamp_ns, end_ns)
+        points, offsets_ns = crop(scan.points, scan.offsets_ns, self.config.preprocess)
+        points = deskew(points, offsets_ns, scan.stamp_ns, motion, self._T_imu_lidar(filter_))
+        sparse = voxel_downsample(points, self.config.preprocess.registration_voxel_size, self._scratch)
+        measurement = ScanMeasurement(self.config, self.registration, self.local_map, sparse)
+        correction = filter_.update(measurement) if len(sparse) >= self.config.filter.min_points else None
+        self.motion_model.learn(filter_, correction is not None and correction.is_accepted)
+        if correction is not None:
+            self._extend_map(filter_, points)
+        report = measurement.report(correction.num_iterations if correction is not None else 0)
+        return self._update(filter_, points, report, self._judge(correction, measurement, len(sparse)))
+
+    def _extend_map(self, filter_: Filter, points: np.ndarray) -> None:
+        state = filter_.state
+        T_odom_lidar = transform(state.R, state.position) @ self._T_imu_lidar(filter_)
+        thinned = voxel_downsample(points, self.config.preprocess.map_voxel_size, self._scratch)
+        self.local_map.insert(thinned, T_odom_lidar)
+        self.local_map.evict(T_odom_lidar[:3, 3])
+
+    def _judge(self, correction: Correction | None, measurement: ScanMeasurement, num_points: int) -> Health:
+        if correction is None:
+            self._counts["scans with too few points"] += 1
+            return Health(Level.DEGRADED, f"scan has {num_points} usable points; the pose is predicted")
+        if not correction.is_accepted:
+            self._counts["scans not registered"] += 1
+            return Health(Level.DEGRADED, f"scan not registered: {correction.reason}; the pose is predicted")
+        if measurement.degeneracy.is_degenerate:
+            self._counts["scans degenerate"] += 1
+            return Health(Level.DEGRADED, measurement.weakness())
+        return OK
+
+    def _update(
+        self, filter_: Filter, points: np.ndarray, report: RegistrationReport, health: Health
+    ) -> OdometryUpdate:
+        self._health = worst(health, self.motion_model.health())
+        odometry = self._odometry(filter_)
+        return OdometryUpdate(odometry, points, report, self.motion_model.imu_state(filter_))
+
+    def _odometry(self, filter_: Filter) -> Odometry:
+        """The state of the IMU as that of the base: lever arm, axes, and the covariance nav_msgs wants."""
+        T_imu_base = self.motion_model.T_imu_base
+        state, lever = filter_.state, T_imu_base[:3, 3]
+        twist = self.motion_model.body_twist(state)
+        R_base_imu = T_imu_base[:3, :3].T
+        J = np.eye(6)
+        J[:3, 3:], J[3:, 3:] = -state.R @ hat(lever), state.R
+        covariance = J @ filter_.P[:6, :6] @ J.T
+        return Odometry(
+            filter_.stamp_ns,
+            transform(state.R, state.position) @ T_imu_base,
+            0.5 * (covariance + covariance.T),
+            R_base_imu @ (twist.linear + np.cross(twist.angular, lever)),
+            R_base_imu @ twist.angular,
+            self._health,
+        )
+
+    def _drop(self, reason: str) -> None:
+        self._counts[f"scans dropped: {reason}"] += 1
+
+    @staticmethod
+    def _T_imu_lidar(filter_: Filter) -> np.ndarray:
+        return transform(filter_.state.R_imu_lidar, filter_.state.t_imu_lidar)

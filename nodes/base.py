@@ -9,17 +9,15 @@ import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import psutil
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import Trigger
 
-from nodes import messages, qos
+from nodes import diagnostics, messages, qos
 from nodes.parameters import ConfigParameters
 from nodes.ports import INPUTS, OUTPUTS
 from nodes.stage_thread import StageThread
-from nodes.statistics import DropMonitor
 from nodes.transforms import Transforms, rig_from
 from perception.core.errors import PerceptionError
 from perception.core.health import Health, Level, worst
@@ -53,10 +51,8 @@ class PipelineNode(LifecycleNode):
         self.threads: dict[str, StageThread] = {}
         self._inputs: dict[str, Any] = {}
         self._outputs: dict[str, Any] = {}
-        self._drops: dict[str, DropMonitor] = {}
         self._first_scan_ns: int | None = None
         self._told: tuple[Health, int] = (Health(), 0)
-        self._process = psutil.Process()
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.result())
         self._reset_service = self.create_service(Trigger, "~/reset", self._reset)
         self._timer = self.create_timer(HEALTH_PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -115,19 +111,20 @@ class PipelineNode(LifecycleNode):
             thread.wake()
 
     def _configure(self) -> None:
-        from slam.kernels import warm_up
+        from perception.kernels import clouds
+        from slam import kernels
 
         start = time.monotonic()
-        warm_up()
+        clouds.warm_up()
+        kernels.warm_up()
         self.get_logger().info(f"kernels ready after {time.monotonic() - start:.1f} s")
         self.transforms = Transforms(self, self.wake_stages)
-        streams_read = {stream for stage in self.pipeline.stages for stream in stage.reads}
-        streams_written = {stream for stage in self.pipeline.stages for stream in stage.writes}
-        unused = {"imu"} if self.config.input.imu == "off" else set()
-        self._inputs = {
-            name: make(self) for name, make in INPUTS.items() if name in streams_read - streams_written - unused
-        }
-        self._outputs = {name: make(self) for name, make in OUTPUTS.items() if name in streams_written}
+        written = {stream for stage in self.pipeline.stages for stream in stage.writes}
+        wanted = {stream for stage in self.pipeline.stages for stream in stage.reads} - written
+        if self.config.input.imu == "off":
+            wanted.discard("imu")
+        self._inputs = {name: make(self) for name, make in INPUTS.items() if name in wanted}
+        self._outputs = {name: make(self) for name, make in OUTPUTS.items() if name in written}
 
     def _activate(self) -> None:
         self._first_scan_ns = None
@@ -136,7 +133,6 @@ class PipelineNode(LifecycleNode):
         for stage in self.pipeline.stages:
             thread = StageThread(stage, self._maker(stage.make), self._deliver)
             self.threads[stage.name] = thread
-            self._drops[stage.name] = DropMonitor(f"items dropped in front of stage {stage.name}")
             thread.start()
         self.is_active = True
 
@@ -232,33 +228,12 @@ class PipelineNode(LifecycleNode):
         self._told = (health, now_ns + DIAGNOSTICS_PERIOD_NS)
         stamp_ns = self.get_clock().now().nanoseconds
         name = self.get_fully_qualified_name().lstrip("/")
-        self._diagnostics.publish(messages.diagnostics_to(stamp_ns, name, health, self._facts(now_ns)))
+        values = diagnostics.facts(now_ns, self._inputs, self.threads)
+        self._diagnostics.publish(messages.diagnostics_to(stamp_ns, name, health, values))
 
     def _health(self, now_ns: int) -> Health:
         if not self.is_active:
             return Health(Level.DEGRADED, "the node is not active")
         max_gap_ns = self.config.odometry.time.max_gap_ns
-        parts = [port.monitor.health(now_ns, max_gap_ns) for port in self._inputs.values()]
-        if not self.transforms.is_available:
-            parts.append(Health(Level.DEGRADED, "tf2_msgs is not installed: no transforms are heard or sent"))
-        for name, thread in self.threads.items():
-            parts.append(thread.health())
-            parts.append(thread.latency.health())
-            parts.append(self._drops[name].health(thread.inbox.num_dropped, now_ns))
-        return worst(*parts)
-
-    def _facts(self, now_ns: int) -> dict[str, object]:
-        facts: dict[str, object] = {}
-        for name, port in self._inputs.items():
-            monitor = port.monitor
-            facts[f"{name} rate (Hz)"] = f"{monitor.rate(now_ns):.1f}"
-            facts[f"{name} age (s)"] = f"{monitor.silence_ns(now_ns) / 1e9:.2f}"
-            facts[f"{name} received"], facts[f"{name} refused"] = monitor.num_received, monitor.num_refused
-        for name, thread in self.threads.items():
-            quantiles = thread.latency.quantiles()
-            if quantiles is not None:
-                for key in ("p50", "p95", "p99"):
-                    facts[f"{name} latency {key} (ms)"] = f"{getattr(quantiles, key):.1f}"
-            facts.update({f"{name} {key}": count for key, count in thread.counters().items()})
-        facts["memory (MB)"] = f"{self._process.memory_info().rss / 1e6:.0f}"
-        return facts
+        health = diagnostics.health(now_ns, max_gap_ns, self._inputs, self.threads)
+        return health if self.transforms.is_available else worst(health, diagnostics.NO_TF)

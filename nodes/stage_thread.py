@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from nodes.statistics import LatencyMonitor
+from nodes.statistics import DropMonitor, LatencyMonitor
 from perception.core.errors import PerceptionError
 from perception.core.health import OK, Health, Level
 from perception.core.mailbox import Closed, Mailbox
@@ -32,6 +32,7 @@ class StageThread:
         self.stage = stage
         self.inbox: Mailbox[tuple[str, Any]] = Mailbox(stage.inbox.capacity)
         self.latency = LatencyMonitor(stage.deadline_ms)
+        self.drops = DropMonitor(f"items dropped in front of stage {stage.name}")
         self.events: Counter[str] = Counter()
         self._make_worker, self._sink = make_worker, sink
         self._worker: Worker | None = None

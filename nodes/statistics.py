@@ -3,6 +3,7 @@
 import statistics
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 
 from perception.core.health import OK, Health, Level
 
@@ -39,7 +40,7 @@ class StreamMonitor:
     def period_ns(self) -> int:
         """Median time between the newest messages; 0 while unknown."""
         newest = list(self._arrivals)[-20:]
-        return int(statistics.median(b - a for a, b in zip(newest, newest[1:]))) if len(newest) > 2 else 0
+        return int(statistics.median(b - a for a, b in pairwise(newest))) if len(newest) > 2 else 0
 
     def rate(self, now_ns: int, window_ns: int = 5_000_000_000) -> float:
         """Messages per second over the last `window_ns`."""

@@ -62,7 +62,7 @@ class Supervisor:
         try:
             self.children = [self._start(process) for process in self.plan.processes]
             while not stop.requested.wait(POLL):
-                if not all([self._watch(child, stop) for child in list(self.children)]):
+                if not all(self._watch(child, stop) for child in list(self.children)):
                     code = 1
                     break
         finally:

@@ -111,6 +111,7 @@ class ImuState:
     gyro_bias: np.ndarray  # (3,) float64, rad/s
     accel_bias: np.ndarray  # (3,) float64, m/s^2
     gravity: np.ndarray  # (3,) float64, in odom axes, m/s^2
+    accel_scale: float = 1.0  # factor that turns a measured specific force into m/s^2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

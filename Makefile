@@ -8,7 +8,7 @@ INSTALL = PYTHON=$(PYTHON) requirements/install.sh $(VENV)
 SOURCES := perception slam nodes tests benchmarks launch setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check smoke bench docs lock clean
+.PHONY: help setup demo test test-long lint check smoke bench docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,11 +32,13 @@ test-long: ## set up and run the tests that take minutes
 	@$(INSTALL) test
 	@$(RUN) pytest -m long $(TESTS)
 
-check: ## lint, format, types, unit tests
+lint: ## ruff, format and types
 	@$(INSTALL) test
 	@$(RUN) ruff check $(wildcard $(SOURCES))
 	@$(RUN) ruff format --check $(wildcard $(SOURCES))
 	@$(RUN) mypy
+
+check: lint ## lint and the unit tests
 	@$(RUN) pytest tests/unit
 
 smoke: setup ## import everything and replay five generated seconds; with PYTHON=... VENV=... for another Python
@@ -57,6 +59,6 @@ lock: setup ## write the locks anew with the newest versions that fit
 	@requirements/lock.sh $(VENV)/bin/uv
 
 clean: ## remove the environment, caches and results
-	rm -rf .venv demo out build install log dist .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-* demo out build install log dist .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 	rm -rf perception/ros_interfaces/build perception/ros_interfaces/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -192,7 +192,8 @@ class PipelineNode(LifecycleNode):
                 return None
             self.get_logger().warning(
                 f"nothing came on {self._inputs['imu'].monitor.topic} for {waited:.1f} s: going on without an IMU; "
-                "start the IMU first, or set input.imu to 'required' to wait for it"
+                "start the IMU first, or set input.imu to 'required' to wait for it",
+                throttle_duration_sec=5.0,
             )
         return rig_from(self.transforms.buffer, self.config.input, lidar_frame, imu_frame or None)
 

@@ -119,7 +119,7 @@ def bridge_logging(node: "PipelineNode") -> None:
     write = {logging.INFO: logger.info, logging.WARNING: logger.warning, logging.ERROR: logger.error}
 
     def emit(record: logging.LogRecord) -> None:
-        write.get(record.levelno, logger.error)(f"{record.name}: {record.getMessage()}")
+        write.get(record.levelno, logger.error)(f"{record.name}: {handler.format(record)}")
 
     handler.emit = emit
     for name in ("perception", "slam", "nodes"):

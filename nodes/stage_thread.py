@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +11,7 @@ from nodes.statistics import DropMonitor, LatencyMonitor
 from perception.core.errors import PerceptionError
 from perception.core.health import OK, Health, Level
 from perception.core.mailbox import Closed, Mailbox
+from perception.core.types import OdometryUpdate, Scan
 from perception.pipeline.spec import Stage, Worker
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class StageThread:
         self._make_worker, self._sink = make_worker, sink
         self._worker: Worker | None = None
         self._failure = OK
-        self._arrivals: dict[int, int] = {}
+        self._arrivals: deque[tuple[int, int]] = deque(maxlen=MAX_PENDING)  # start of a scan, and when it came
         self._wake, self._stopping, self._restart = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"stage {stage.name}", daemon=True)
 
@@ -56,11 +57,8 @@ class StageThread:
 
     def put(self, stream: str, item: Any, now_ns: int) -> int:
         """Hand over one item that arrived at `now_ns`; returns how many older ones had to go for it."""
-        end_ns = getattr(item, "end_ns", None)
-        if end_ns is not None:
-            self._arrivals[end_ns] = now_ns
-            while len(self._arrivals) > MAX_PENDING:
-                self._arrivals.pop(next(iter(self._arrivals)))
+        if isinstance(item, Scan):
+            self._arrivals.append((item.stamp_ns, now_ns))
         try:
             return self.inbox.put((stream, item))
         except Closed:
@@ -110,6 +108,8 @@ class StageThread:
             self._failure = OK
         except PerceptionError as error:
             self._report(error)
+        except Exception as error:
+            self._fail(f"stage {self.stage.name} cannot be made: {error}")
         if self._worker is None:
             self._wake.wait(timeout=0.5)  # s; what is awaited wakes us, except for the passing of time
 
@@ -122,19 +122,26 @@ class StageThread:
             self._failure = OK
         except PerceptionError as error:
             self._report(error)
-        except Exception:
-            log.exception("stage %s failed on an item of %s and starts again", self.stage.name, stream)
-            self.events["failures"] += 1
-            self._failure = Health(
-                Level.FAILED, f"stage {self.stage.name} failed on an item of {stream!r}; see the log"
-            )
+        except Exception as error:
+            self._fail(f"stage {self.stage.name} failed on {stream!r} input and starts again: {error!r}")
             self._worker.reset()
 
     def _note(self, output: Any) -> None:
-        stamp_ns = getattr(getattr(output, "odometry", output), "stamp_ns", None)
-        arrival_ns = self._arrivals.pop(stamp_ns, None) if stamp_ns is not None else None
+        """Time an output from the arrival of the newest scan that it can contain."""
+        if not isinstance(output, OdometryUpdate):
+            return
+        arrival_ns = None
+        while self._arrivals and self._arrivals[0][0] < output.odometry.stamp_ns:
+            arrival_ns = self._arrivals.popleft()[1]
         if arrival_ns is not None:
             self.latency.note(time.monotonic_ns() - arrival_ns)
+
+    def _fail(self, reason: str) -> None:
+        """An error of ours, not of the input: told with its traceback, once."""
+        self.events["failures"] += 1
+        if reason != self._failure.reason:
+            log.exception("%s", reason)
+        self._failure = Health(Level.FAILED, reason)
 
     def _report(self, error: PerceptionError) -> None:
         self.events[type(error).__name__] += 1

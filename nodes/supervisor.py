@@ -4,7 +4,7 @@ It is no node: it only holds the processes and a pipe from each, on which the no
 """
 
 import contextlib
-import logging
+import importlib.util
 import os
 import signal
 import subprocess
@@ -12,15 +12,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nodes.description import NodeProcess, Plan
+from nodes.description import NodeProcess, Plan, RunOptions, describe
 from nodes.process import HEARTBEAT_VARIABLE, StopSignal
+from perception.core.errors import MissingDependency
 
-log = logging.getLogger(__name__)
 POLL = 0.1  # s
 HANG_TIMEOUT = 3.0  # s without a heartbeat, after the first one
 RESPAWN_DELAY = 1.0  # s
 STOP_TIMEOUT = 4.0  # s until SIGKILL
 MAX_RESPAWNS = 10  # of one process; one that always dies at once must not do so for ever
+
+
+def supervise(options: RunOptions, report: Callable[[str], None], domain: int | None = None) -> int:
+    """Run what `options` ask for until a signal comes; returns the exit code.
+
+    Raises `ConfigError` for a wrong configuration, and `MissingDependency` without rclpy, before anything starts.
+    """
+    stop = StopSignal()
+    if importlib.util.find_spec("rclpy") is None:
+        raise MissingDependency("rclpy is not installed; `make setup` installs it, or source a ROS 2 workspace")
+    return Supervisor(describe(options), options.respawn, report, domain).run(stop)
 
 
 @dataclass
@@ -88,6 +99,7 @@ class Supervisor:
         if not trouble or stop.requested.is_set():
             return True
         self.report(f"node {child.process.name} {trouble}")
+        child.popen.kill()  # a hanging process would not hear anything else
         self._end([child])
         if not self.respawn or child.num_respawns >= MAX_RESPAWNS:
             return False

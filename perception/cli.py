@@ -89,6 +89,43 @@ def replay(
 
 
 @main.command()
+@with_config
+@click.option("--placement", type=click.Choice(["single", "split"]), help="One process, or one for each stage.")
+@click.option("--points", metavar="TOPIC", help="Point clouds.  [default: input.lidar_topic, else /points]")
+@click.option("--imu", metavar="TOPIC", help="IMU.  [default: input.imu_topic, else /imu]")
+@click.option("--namespace", help="Namespace of the nodes and of their topics.")
+@click.option("--use-sim-time", is_flag=True, help="Take the time from /clock.")
+@click.option("--no-autostart", is_flag=True, help="Leave the nodes unconfigured.")
+@click.option("--respawn", is_flag=True, help="Start a node again when it dies or hangs; else all ends with it.")
+@click.option("--network", is_flag=True, help="Open the graph to other machines; else only this one takes part.")
+@click.option("--domain", type=click.IntRange(0, 232), help="ROS domain.  [default: ROS_DOMAIN_ID]")
+def run(
+    config_file: Path | None,
+    preset: str | None,
+    overrides: tuple[str, ...],
+    no_autostart: bool,
+    domain: int | None,
+    **chosen: Any,
+) -> None:
+    """Run the pipeline live over ROS 2 until Ctrl-C: what `ros2 launch perception full.launch.py` starts.
+
+    The nodes hear /points, /imu and /tf_static and publish odometry, odometry_imu, path, cloud_registered, /tf and
+    /diagnostics.
+    """
+    from nodes.description import RunOptions
+    from nodes.supervisor import supervise
+    from perception.core.config import validated
+
+    given = {name: value for name, value in chosen.items() if value}
+    if config_file is not None:
+        given["config"] = str(config_file)
+    if preset:
+        given["preset"] = preset
+    options = validated(RunOptions, {**given, "overrides": overrides, "autostart": not no_autostart})
+    sys.exit(supervise(options, lambda line: click.echo(f"perception: {line}", err=True), domain))
+
+
+@main.command()
 @click.argument("out", type=ANY_PATH)
 @click.option("--force", is_flag=True, help="Replace a recording that this command wrote before.")
 @click.option("--seed", type=int, help="Seed of the world; the same seed gives the same bytes.")

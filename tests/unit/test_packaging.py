@@ -219,7 +219,7 @@ def test_pip_install_gives_a_working_command_and_launchable_nodes(sources: Path,
 def test_colcon_builds_and_installs_the_package(sources: Path, tmp_path: Path, option: tuple[str, ...]) -> None:
     colcon = Path(sys.executable).parent / "colcon"
     if not colcon.exists():
-        pytest.skip("colcon is not in this environment: pip install -r requirements/colcon.in")
+        pytest.skip("colcon is not in this environment: make test-long installs it")
     run(colcon, "build", *option, "--base-paths", sources, cwd=tmp_path)
     prefix = tmp_path / "install" if "--merge-install" in option else tmp_path / "install" / "perception"
     expected = [

@@ -15,7 +15,8 @@ from perception.world.classes import REFLECTIVITY
 from perception.world.config import BeamConfig, Lidar
 from perception.world.motion import Vehicle, lever
 from perception.world.raycast import Accelerator, Hits, Rays, cast
-from perception.world.scene import Mover, Scene
+from perception.world.movers import Mover
+from perception.world.scene import Scene
 
 SWEEP_NS = 100 * NS_PER_MS
 NUM_COLUMNS, NUM_RINGS = 1024, 64
@@ -128,9 +129,9 @@ def noisy_ranges(hits: Hits, config: BeamConfig, rng: np.random.Generator) -> np
 
 
 def _intensities(hits: Hits, reflectivity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Range-corrected brightness 0 to 255, with 5 % speckle."""
+    """Range-corrected brightness, whole numbers from 0 to 255, with 5 % speckle."""
     speckle = 1.0 + 0.05 * rng.standard_normal(len(reflectivity), dtype=np.float32)
-    return np.clip(255.0 * reflectivity * np.sqrt(hits.cosines) * speckle, 0.0, 255.0).astype(np.float32)
+    return np.clip(np.round(255.0 * reflectivity * np.sqrt(hits.cosines) * speckle), 0.0, 255.0).astype(np.float32)
 
 
 def _spinning() -> Pattern:

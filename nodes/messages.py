@@ -19,6 +19,7 @@ from perception.core.stamps import NS_PER_S, stamp_from_ros
 from perception.core.types import ImuBatch, Odometry
 from perception.io.cloud_layout import cloud_bytes, read_layout
 from perception.io.config import InputConfig
+from perception.io.imu import imu_batch, imu_sample
 from perception.io.pointcloud import CloudDecoder, detect_format
 
 CDR_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
@@ -55,12 +56,7 @@ def decoder_of(clouds: list[PointCloud2], config: InputConfig) -> CloudDecoder:
 
 def imu_from(message: Imu) -> ImuBatch:
     """One IMU sample. Raises `InvalidInput` for a bad stamp or a value that is not finite."""
-    gyro, accel = message.angular_velocity, message.linear_acceleration
-    values = np.array([[gyro.x, gyro.y, gyro.z], [accel.x, accel.y, accel.z]], dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise InvalidInput(f"imu: angular velocity and acceleration must be finite, got {values.tolist()}")
-    stamps_ns = np.array([stamp_of(message.header)], dtype=np.int64)
-    return ImuBatch(stamps_ns, values[:1], values[1:])
+    return imu_batch([imu_sample(message)])
 
 
 def imu_to(stamp_ns: int, frame_id: str, gyro: np.ndarray, accel: np.ndarray) -> Imu:

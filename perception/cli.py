@@ -126,6 +126,30 @@ def run(
 
 
 @main.command()
+@click.argument("recording", type=ANY_PATH)
+@click.option("--rate", default=1.0, show_default=True, help="Times real time; 0: as fast as possible.")
+@click.option("--loop", is_flag=True, help="Begin again at the end, until Ctrl-C.")
+@click.option("--start", default=0.0, show_default=True, help="Seconds to skip.")
+@click.option("--topics", default="", help="Only these topics, comma separated.  [default: all]")
+@click.option("--wait", default=0.0, show_default=True, help="Longest time (s) to wait for a first subscriber.")
+@click.option("--network", is_flag=True, help="Open the graph to other machines; else only this one takes part.")
+@click.option("--domain", type=click.IntRange(0, 232), help="ROS domain.  [default: ROS_DOMAIN_ID]")
+def play(recording: Path, topics: str, network: bool, domain: int | None, **chosen: Any) -> None:
+    """Publish RECORDING over ROS 2 with /clock, in real time or faster, until its end or Ctrl-C."""
+    from nodes import middleware
+
+    middleware.prepare(network, domain)
+    from nodes.play import PlayOptions
+    from nodes.play import play as publish
+    from perception.progress import progress
+
+    options = PlayOptions(topics=tuple(name.strip() for name in topics.split(",") if name.strip()), **chosen)
+    with progress("play") as update:
+        num_published = publish(recording, options, update, lambda line: click.echo(f"perception: {line}", err=True))
+    click.echo(f"published {num_published} messages")
+
+
+@main.command()
 @click.argument("out", type=ANY_PATH)
 @click.option("--force", is_flag=True, help="Replace a recording that this command wrote before.")
 @click.option("--seed", type=int, help="Seed of the world; the same seed gives the same bytes.")

@@ -210,12 +210,10 @@ def check_shared_memory(facts: InstallationFacts) -> list[Finding]:
     """Every process on the graph finds room for its segment; without it large messages are lost."""
     memory = facts.shared_memory
     if memory is None:
-        return [
-            warn("/dev/shm", "is not there: large messages go over UDP and most are lost", "mount a tmpfs on /dev/shm")
-        ]
-    value = (
-        f"{memory.free / MIB:.0f} of {memory.size / MIB:.0f} MiB free, {memory.segment / MIB:.0f} MiB for each process"
-    )
+        value = "is not there: large messages go over UDP and most are lost"
+        return [error("/dev/shm", value, "mount a tmpfs on /dev/shm")]
+    room = f"{memory.free / MIB:.0f} of {memory.size / MIB:.0f} MiB free"
+    value = f"{room}, {memory.segment / MIB:.0f} MiB for each process"
     if memory.free >= GOOD_SEGMENTS * memory.segment:
         return [ok("/dev/shm", value)]
     if memory.size >= GOOD_SEGMENTS * memory.segment and memory.num_left:

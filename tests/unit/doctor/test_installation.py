@@ -158,9 +158,10 @@ def test_exit_code_and_verdict_count_errors():
 def test_names_that_look_like_markup_are_shown_as_they_are():
     from rich.console import Console
 
-    console = Console(width=100, record=True, quiet=True)
-    console.print(table("bag", [error("[red]topic[/red]", "[link=x]", "[bold]remove[/bold]")]))
-    text = console.export_text()
+    console = Console(width=100)
+    with console.capture() as shown:
+        console.print(table("bag", [error("[red]topic[/red]", "[link=x]", "[bold]remove[/bold]")]))
+    text = shown.get()
     assert all(words in text for words in ("[red]topic[/red]", "[link=x]", "[bold]remove[/bold]"))
 
 

@@ -59,8 +59,8 @@ def read_layout(msg: Any) -> CloudLayout:
         size = int(FORMATS[field.datatype][1]) * field.count
         if field.offset < 0 or field.offset + size > layout.point_step:
             raise InvalidInput(
-                f"field {field.name}: needs bytes {field.offset} to {field.offset + size} of a point, but point_step is "
-                f"{layout.point_step}; fix the driver"
+                f"field {field.name}: needs bytes {field.offset} to {field.offset + size} of a point, "
+                f"but point_step is {layout.point_step}; fix the driver"
             )
     for name in "xyz":
         if names.count(name) != 1:

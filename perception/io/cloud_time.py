@@ -30,6 +30,7 @@ class PointTime:
     kind: Kind
     field: str = ""
     unit: str = ""
+    span_ns: int = 0  # longest sweep seen when the format was detected
     notes: tuple[str, ...] = ()
     default_sweep_ns: int = DEFAULT_SWEEP_NS
 
@@ -114,13 +115,14 @@ def _units(span: float, config: InputConfig) -> list[str]:
 
 def _meaning(name: str, unit: str, found: _Range, stamp_ns: int) -> PointTime:
     scale = TO_NS[unit]
+    span_ns = round(found.span * scale)
     if abs(found.lowest * scale) <= RELATIVE_NS:
         is_signed = found.lowest < -found.span / 4  # more than the jitter of a first point
-        return PointTime("signed" if is_signed else "relative", name, unit)
+        return PointTime("signed" if is_signed else "relative", name, unit, span_ns)
     if abs(found.first * scale - stamp_ns) <= NEAR_NS:
-        return PointTime("absolute", name, unit)
+        return PointTime("absolute", name, unit, span_ns)
     note = f"field {name} runs on another clock than the header stamps; only its differences are used"
-    return PointTime("foreign", name, unit, (note,))
+    return PointTime("foreign", name, unit, span_ns, (note,))
 
 
 def _instantaneous(candidates: list[str]) -> str:

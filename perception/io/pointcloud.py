@@ -162,21 +162,21 @@ def _placed(
     if format.time.kind == "absolute":
         return _near(reference_ns + first, stamp_ns, format), offsets - first
     if format.time.kind == "foreign":  # another clock: only the differences count
-        first_ns, span = first, last - first
+        first_ns = first
     else:
-        first_ns, span = min(first, 0), last
+        first_ns = min(first, 0)
     offsets = offsets - first_ns if first_ns else offsets
     if format.time.kind == "signed":
         return stamp_ns + first_ns, offsets
-    return stamp_ns - _lead_ns(format, format.sweep_ns or span), offsets
+    return stamp_ns - _lead_ns(format, format.time.span_ns), offsets
 
 
 def _near(start_ns: int, stamp_ns: int, format: CloudFormat) -> int:
     if abs(start_ns - stamp_ns) <= MAX_SWEEP_NS:
         return start_ns
     raise InvalidInput(
-        f"field {format.time.field}: starts {(start_ns - stamp_ns) / 1e9:.6g} s after the header stamp, within 1 s before; "
-        f"the clock of the sensor or of the driver jumped"
+        f"field {format.time.field}: starts {(start_ns - stamp_ns) / 1e9:.6g} s after the header stamp, "
+        f"expected within 1 s of it; the clock of the sensor or of the driver jumped"
     )
 
 

@@ -9,6 +9,24 @@ from perception.core.trajectory import Trajectory
 from perception.core.types import ImuBatch, Scan, SensorRig
 from perception.io.config import InputConfig
 
+MAX_REASONS = 20  # different texts that `Losses` keeps; a hostile file could make any number of them
+
+
+@dataclass(slots=True)
+class Losses:
+    """What a reader could not use, counted by reason."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, reason: str, count: int = 1) -> None:
+        """Count one more loss."""
+        if reason not in self.counts and len(self.counts) >= MAX_REASONS:
+            reason = "other reasons"
+        self.counts[reason] = self.counts.get(reason, 0) + count
+
+    def __str__(self) -> str:
+        return "; ".join(f"{reason} ({count} x)" for reason, count in self.counts.items())
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -29,20 +47,10 @@ class Recording(Protocol):
     duration: float  # s
     reference: Trajectory | None  # ground truth where the recording has one
     reference_fraction: float  # instant of the sweep that odometry_kitti.txt refers to: 0 start, 0.5 middle, 1 end
+    losses: Losses  # single messages or files that could not be used, counted while `events` runs
 
     def events(self) -> Iterator[Scan | ImuBatch]:
         """Scans and IMU batches merged by time. A damaged file raises `DataLoss` after its readable part."""
-
-
-@dataclass(slots=True)
-class Losses:
-    """What a reader could not use, counted by reason."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def add(self, reason: str, count: int = 1) -> None:
-        """Count one more loss."""
-        self.counts[reason] = self.counts.get(reason, 0) + count
 
 
 def open_recording(path: Path | str, config: InputConfig | None = None) -> Recording:

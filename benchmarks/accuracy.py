@@ -8,7 +8,7 @@ from perception.core.trajectory import Trajectory
 from perception.evaluation.association import poses_at
 from perception.evaluation.trajectory import Options, TrajectoryErrors, evaluate
 
-INSTANTS = {"start": 0.0, "middle": 0.5, "end": 1.0}  # of the sweep, that the pose of a peer may belong to
+INSTANTS = (0.0, 0.5, 1.0)  # of the sweep: start, middle, end; a pose of a peer may belong to any of them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,15 +25,14 @@ class Run:
         return Trajectory(self.starts_ns + ((self.ends_ns - self.starts_ns) * instant).astype(np.int64), self.poses)
 
 
-def best_errors(run: Run, reference: Trajectory, at_reference: bool) -> tuple[str, TrajectoryErrors]:
-    """Errors at the instant that suits the run best, and its name; a run that states its time has one only.
+def best_errors(run: Run, reference: Trajectory, at_reference: bool) -> tuple[float, TrajectoryErrors]:
+    """The instant (fraction of the sweep) that suits the run best, and the errors there; a stated time is the end.
 
     `at_reference`: compare at the stamps of the reference, which has one pose for each sweep (KITTI); otherwise the
     dense reference is read at the stamps of the run.
     """
     stated = bool((run.starts_ns == run.ends_ns).all())
-    instants = {"stated": 1.0} if stated else INSTANTS
-    errors = {name: compare(run.trajectory(at), reference, at_reference) for name, at in instants.items()}
+    errors = {at: compare(run.trajectory(at), reference, at_reference) for at in ((1.0,) if stated else INSTANTS)}
     return min(errors.items(), key=lambda item: item[1].ape_translation.rmse)
 
 

@@ -57,7 +57,9 @@ class Clouds:
             until = int(np.searchsorted(self.imu_stamps_ns, scan.end_ns, side="right"))
             if with_imu and until > done:
                 rows = slice(done, until)
-                yield ImuBatch(np.array(self.imu_stamps_ns[rows]), np.array(self.gyro[rows]), np.array(self.accel[rows]))
+                yield ImuBatch(
+                    np.array(self.imu_stamps_ns[rows]), np.array(self.gyro[rows]), np.array(self.accel[rows])
+                )
                 done = until
             yield scan
 

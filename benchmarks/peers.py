@@ -130,7 +130,9 @@ class RkoLio(LidarOnly):
         from rko_lio.lio import LIO
 
         self.rig = rig
-        self.core = LIO(LIOConfig(max_num_threads=1, max_range=MAX_RANGE, min_range=MIN_RANGE))
+        self.core = LIO(
+            LIOConfig(max_num_threads=1, max_range=MAX_RANGE, min_range=MIN_RANGE, initialization_phase=True)
+        )
 
     def add_imu(self, batch: ImuBatch) -> list[Pose]:
         for stamp_ns, gyro, accel in zip(batch.stamps_ns, batch.gyro, batch.accel):

@@ -24,7 +24,7 @@ def main(method: str, folder: str, out: str, core: str) -> None:
     for i in range(min(WARM_UP_SCANS, len(drive))):
         warm.add_scan(warm.prepare(drive.scan(i)))
     del warm
-    starts, ends, poses, cpu_ns = run(peers.make(method, drive.rig), drive, with_imu=drive.rig.has_imu)
+    starts, ends, poses, cpu_ns = run(peers.make(method, drive.rig), drive, with_imu="without IMU" not in method)
     np.savez(out, starts_ns=starts, ends_ns=ends, poses=poses, cpu_ns=cpu_ns)
 
 

@@ -31,6 +31,7 @@ setup(
         ("share/ament_index/resource_index/packages", ["perception/resource/perception"]),
         ("share/perception", ["package.xml"]),
         ("share/perception/launch", files("launch/*.launch.py")),
+        ("share/perception/rviz", files("launch/rviz/*.rviz")),
         ("share/perception/config", files("perception/presets/*.yaml")),
         ("lib/perception", files("nodes/scripts/*_node")),
     ],

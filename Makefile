@@ -53,7 +53,8 @@ bench: ## measure odometry beside its peers, print the table, write out/odometry
 	@$(RUN) perception bench odometry --json out/odometry.json
 
 docs: setup ## write docs/configuration.md from the configuration's fields
-	@$(RUN) perception config --reference > docs/configuration.md
+	@{ sed '/^|/,$$d' docs/configuration.md; $(RUN) perception config --reference; } > docs/configuration.new
+	@mv docs/configuration.new docs/configuration.md
 
 lock: setup ## write the locks anew with the newest versions that fit
 	@requirements/lock.sh $(VENV)/bin/uv

@@ -1,6 +1,7 @@
 """The inertial parts on real recordings: open-loop prediction, gyro against visual odometry, de-skewing."""
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +144,7 @@ def _best_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def _motion_between(raw: np.ndarray, still: np.ndarray, offsets_ns: np.ndarray) -> Motion:
     edges = np.linspace(0, offsets_ns.max() + 1, NUM_KNOTS + 1).astype(np.int64)
-    rows = [np.flatnonzero((offsets_ns >= a) & (offsets_ns < b)) for a, b in zip(edges[:-1], edges[1:])]
+    rows = [np.flatnonzero((offsets_ns >= a) & (offsets_ns < b)) for a, b in pairwise(edges)]
     stamps = np.array([int(offsets_ns[row].mean()) for row in rows])
     R, p = np.empty((NUM_KNOTS, 3, 3)), np.empty((NUM_KNOTS, 3))
     for k, row in enumerate(rows):
@@ -152,6 +153,6 @@ def _motion_between(raw: np.ndarray, still: np.ndarray, offsets_ns: np.ndarray) 
         p[k] = centre_still - R[k] @ centre_raw
     seconds = np.diff(stamps) * 1e-9
     w, v = np.zeros((NUM_KNOTS, 3)), np.zeros((NUM_KNOTS, 3))
-    w[:-1] = [log_so3(a.T @ b) / dt for a, b, dt in zip(R[:-1], R[1:], seconds)]
+    w[:-1] = [log_so3(a.T @ b) / dt for (a, b), dt in zip(pairwise(R), seconds)]
     v[:-1] = np.diff(p, axis=0) / seconds[:, None]
     return Motion(stamps, R, p, v, np.zeros((NUM_KNOTS, 3)), w)

@@ -36,7 +36,8 @@ def run(options: BenchOptions) -> Result:
     for name, measure in GROUPS.items():
         if not options.only or name in options.only:
             _measure(name, measure, options, result, python)
-    result.targets = targets(result)
+    asked = targets(result)
+    result.targets = [t for t in asked if t.met is not None] if options.only else asked
     return result
 
 

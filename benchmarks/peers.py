@@ -22,7 +22,7 @@ Pose = tuple[int, int, np.ndarray]  # earliest and latest instant (ns) that it m
 
 
 class Method(Protocol):
-    """One odometry. `prepare` is not timed; `add_imu`, `add_scan` and `finish` are, and return poses when they have some."""
+    """One odometry. `prepare` is not timed; the others are, and return the poses that they completed."""
 
     def prepare(self, scan: Scan) -> Scan:
         """What the robot would not have to do: changes to the cloud that the method cannot make itself."""
@@ -122,7 +122,7 @@ class KissIcp(LidarOnly):
 
 
 class RkoLio(LidarOnly):
-    """RKO-LIO with its default configuration; without IMU samples it carries on at constant velocity."""
+    """RKO-LIO with its default configuration and its initial levelling, which suits these drives better than none."""
 
     def __init__(self, rig: SensorRig) -> None:
         super().__init__(rig)

@@ -80,15 +80,11 @@ def machine() -> dict[str, Any]:
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """Installed version of each package, and of this one."""
-    from importlib.metadata import PackageNotFoundError, version
+    from importlib.metadata import distributions
 
-    found = {"perception": __version__}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    wanted = set(packages)
+    installed = {d.name: d.version for d in distributions() if d.name in wanted}
+    return {"perception": __version__} | {name: installed.get(name, "not installed") for name in sorted(wanted)}
 
 
 def read(path: Path) -> Result:

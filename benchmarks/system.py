@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.jobs import MAX_SECONDS, ROOT, JobFailed, child, environment
+from benchmarks.jobs import MAX_SECONDS, ONE_THREAD, ROOT, SHOWN_ERROR, JobFailed, child, environment
 from benchmarks.options import BenchOptions
 from benchmarks.peers import OURS
 from benchmarks.result import Result
@@ -81,8 +81,8 @@ def _median_wall(command: list[str]) -> float:
 
 
 def _plain(command: list[str]) -> None:
-    """Run a command with this process's own thread settings: what a user's shell would do."""
-    variables = {**environment(), **dict.fromkeys(("NUMBA_NUM_THREADS",), "2")}
+    """Run a command with as many threads as it takes by itself, as from a user's shell. Raises `JobFailed`."""
+    variables = {name: value for name, value in environment().items() if name not in ONE_THREAD}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise JobFailed(f"{' '.join(command[1:4])}: exit code {done.returncode}: {done.stderr[-300:]}")
+        raise JobFailed(f"{' '.join(command[1:4])}: exit code {done.returncode}: {done.stderr[-SHOWN_ERROR:]}")

@@ -4,13 +4,17 @@ from collections.abc import Iterable
 
 from benchmarks.result import Result, Row, Target
 
+FILE_WIDTH = 140  # columns, where the output is no terminal
+
 
 def show(result: Result) -> None:
     """Print rows and targets as rich tables on standard output."""
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=FILE_WIDTH)
     rows = Table(title=f"{result.name}: {result.machine.get('processor', '')}", title_justify="left")
     targets = Table(title="targets", title_justify="left")
     for name in ("data", "metric", "method"):

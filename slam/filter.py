@@ -85,7 +85,7 @@ class Filter:
         Velocity, biases and gravity keep their values and lose their ties to the pose.
         """
         dt = (end_ns - self.stamp_ns) * 1e-9
-        motion = _sweep(self.state, self.stamp_ns, twist, start_ns, end_ns)
+        motion = sweep_motion(self.state, self.stamp_ns, twist, start_ns, end_ns)
         F = np.eye(6)
         F[:3, 3:] = -self.state.R @ hat(left_jacobian_so3(twist.angular * dt) @ twist.linear * dt)
         F[3:, 3:] = exp_so3(-twist.angular * dt)
@@ -156,7 +156,8 @@ def update_step_twin(
     return boxplus(x, delta), delta, J_step @ P_here @ J_step.T
 
 
-def _sweep(state: State, stamp_ns: int, twist: Twist, start_ns: int, end_ns: int) -> Motion:
+def sweep_motion(state: State, stamp_ns: int, twist: Twist, start_ns: int, end_ns: int) -> Motion:
+    """Motion from `start_ns` to `end_ns` along `twist` through the pose of `state` at `stamp_ns`."""
     stamps = np.unique(np.linspace(0, end_ns - min(start_ns, end_ns - 1), SWEEP_KNOTS).astype(np.int64))
     stamps += end_ns - stamps[-1]
     poses = [twist.moved(state.R, state.position, (stamp - stamp_ns) * 1e-9) for stamp in stamps.tolist()]

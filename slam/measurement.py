@@ -6,7 +6,7 @@ import numpy as np
 
 from perception.core.types import RegistrationReport
 from slam.config import OdometryConfig
-from slam.degeneracy import Degeneracy, analyse, project
+from slam.degeneracy import Degeneracy, analyse
 from slam.local_map import LocalMap
 from slam.registration import NormalEquations, Registration
 from slam.state import State
@@ -41,7 +41,7 @@ class ScanMeasurement:
             )
         if not self.degeneracy.is_degenerate or equations.num_matches < self.config.filter.min_matches:
             return equations
-        HtH, Htz = project(equations.HtH, equations.Htz, self.degeneracy)
+        HtH, Htz = without_weak_modes(equations.HtH, equations.Htz, self.degeneracy)
         return replace(equations, HtH=HtH, Htz=Htz)
 
     def report(self, num_iterations: int) -> RegistrationReport:
@@ -63,6 +63,25 @@ class ScanMeasurement:
         parts = [f"translation along {_named(axis)}" for axis in self.degeneracy.weak_translation]
         parts += [f"rotation about {_named(axis)} of the body" for axis in self.degeneracy.weak_rotation]
         return f"geometry does not determine {', '.join(parts)}"
+
+
+def without_weak_modes(HtH: np.ndarray, Htz: np.ndarray, degeneracy: Degeneracy) -> tuple[np.ndarray, np.ndarray]:
+    """The normal equations without what they say about the weak motions; all else they say is kept.
+
+    A weak translation u is the motion d = (u, -C^-1 B^T u): the rotation that goes with it is the one the scan would
+    choose. Taking d out of the information leaves it positive semi-definite with d as its null direction. (To blank
+    the rows of u instead would claim that the rotation is known as it stands, and the filter would believe it.)
+    """
+    A, B, C = HtH[:3, :3], HtH[:3, 3:6], HtH[3:6, 3:6]
+    modes = np.zeros((len(Htz), len(degeneracy.weak_translation) + len(degeneracy.weak_rotation)))
+    num = len(degeneracy.weak_translation)
+    modes[:3, :num] = degeneracy.weak_translation.T
+    modes[3:6, :num] = -np.linalg.pinv(C, hermitian=True) @ B.T @ degeneracy.weak_translation.T
+    modes[3:6, num:] = degeneracy.weak_rotation.T
+    modes[:3, num:] = -np.linalg.pinv(A, hermitian=True) @ B @ degeneracy.weak_rotation.T
+    told = HtH @ modes
+    weights = np.linalg.pinv(modes.T @ told, rcond=1e-9, hermitian=True)
+    return HtH - told @ weights @ told.T, Htz - told @ (weights @ (modes.T @ Htz))
 
 
 def _named(axis: np.ndarray) -> str:

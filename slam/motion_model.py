@@ -12,10 +12,12 @@ from perception.core.stamps import NS_PER_S
 from perception.core.types import ImuBatch, ImuState, SensorRig
 from slam.config import OdometryConfig
 from slam.deskew import Motion
-from slam.filter import STANDSTILL, Filter, Twist, twist_between
+from slam.filter import STANDSTILL, Filter, Twist, sweep_motion, twist_between
 from slam.imu import ImuBuffer, Refused, Start, find_start, without_bad_samples
 from slam.start import first_sweep, start_filter
 from slam.state import State
+
+FIRST_VELOCITY_STD = 1.0  # m/s, of the velocity that the first two scans give
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,13 @@ class MotionModel:
             return filter_, None
         return filter_, first_sweep(self.buffer, self.start, start_ns, end_ns, self.max_step_ns)
 
+    def first_again(self, start_ns: int, end_ns: int) -> tuple[Filter, Motion]:
+        """The same with the motion that was learned since: the filter as it started, but with a velocity."""
+        filter_ = start_filter(self.config.filter, self.rig, self.start, end_ns)
+        filter_.set_velocity(filter_.state.R @ self.twist.linear, FIRST_VELOCITY_STD)
+        self._last = Posterior(filter_.state, end_ns)
+        return filter_, sweep_motion(filter_.state, end_ns, self.twist, start_ns, end_ns)
+
     def predict(self, filter_: Filter, start_ns: int, end_ns: int) -> Motion:
         """Carry the filter to `end_ns`; the motion covers the sweep that began at `start_ns`."""
         inputs = None
@@ -104,8 +113,8 @@ class MotionModel:
             if self.start is not None and not self._is_inertial and is_corrected:
                 velocity = filter_.state.R @ self.twist.linear
                 filter_.set_velocity(velocity, self.config.filter.free_acceleration * dt)
+            self.buffer.forget_before(self._last.stamp_ns)  # one sweep is kept for `first_again`
         self._last = Posterior(filter_.state, filter_.stamp_ns)
-        self.buffer.forget_before(filter_.stamp_ns)
 
     @property
     def T_imu_base(self) -> np.ndarray:

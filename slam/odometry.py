@@ -5,6 +5,7 @@ never on the order in which the calls come. Without a usable IMU the motion betw
 """
 
 from collections import Counter, deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,14 +14,30 @@ from perception.core.health import OK, Health, Level, worst
 from perception.core.types import ImuBatch, Odometry, OdometryUpdate, RegistrationReport, Scan, SensorRig
 from perception.kernels.voxels import VoxelScratch, voxel_downsample
 from slam.config import OdometryConfig
-from slam.deskew import deskew
+from slam.deskew import Motion, deskew
 from slam.filter import Correction, Filter
 from slam.local_map import LocalMap
 from slam.measurement import ScanMeasurement
 from slam.motion_model import MotionModel
 from slam.preprocess import crop
 from slam.registration import Registration
-from slam.sweep import SweepClock
+from slam.sweep import Sweep, SweepClock
+
+START_PASSES = 3  # each divides the error of the first velocity by about ten
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """What came of one scan. Without a correction it had too few points."""
+
+    points: np.ndarray  # (N, 3) float32, de-skewed, LiDAR frame
+    measurement: ScanMeasurement
+    correction: Correction | None
+
+    @property
+    def is_accepted(self) -> bool:
+        """True when the pose was corrected."""
+        return self.correction is not None and self.correction.is_accepted
 
 
 class LidarInertialOdometry:
@@ -78,6 +95,7 @@ class LidarInertialOdometry:
         self._newest_end_ns = 0
         self._clock = SweepClock()
         self._filter: Filter | None = None
+        self._first: Sweep | None = None  # until the second scan is registered
         self._health = OK
 
     def _process_ready(self, is_last: bool = False) -> list[OdometryUpdate]:
@@ -89,53 +107,79 @@ class LidarInertialOdometry:
         return updates
 
     def _process(self, scan: Scan, end_ns: int) -> OdometryUpdate | None:
+        sweep = Sweep(scan.stamp_ns, end_ns, *crop(scan.points, scan.offsets_ns, self.config.preprocess))
         if self._filter is None:
-            return self._process_first(scan, end_ns)
+            return self._begin_map(sweep)
         if end_ns <= self._filter.stamp_ns:
             self._drop("ends before the last one")
             return None
-        return self._register(self._filter, scan, end_ns)
+        match = self._register(self._filter, sweep)
+        if self._first is not None:
+            match = self._settle_start(self._first, sweep, match)
+        return self._conclude(self._filter, match)
 
-    def _process_first(self, scan: Scan, end_ns: int) -> OdometryUpdate | None:
+    def _begin_map(self, sweep: Sweep) -> OdometryUpdate | None:
         """The first scan with enough points defines `odom` and begins the map."""
-        points, offsets_ns = crop(scan.points, scan.offsets_ns, self.config.preprocess)
-        if self.motion_model.is_before_start(end_ns):
+        if self.motion_model.is_before_start(sweep.end_ns):
             self._drop("before the first imu sample")
             return None
-        num_points = len(voxel_downsample(points, self.config.preprocess.registration_voxel_size, self._scratch))
+        num_points = len(voxel_downsample(sweep.points, self.config.preprocess.registration_voxel_size, self._scratch))
         if num_points < self.config.filter.min_points:
             self._drop("too few points to start with")
             return None
-        self._filter, motion = self.motion_model.first(scan.stamp_ns, end_ns)
-        if motion is not None:
-            points = deskew(points, offsets_ns, scan.stamp_ns, motion, self._T_imu_lidar(self._filter))
-        self._extend_map(self._filter, points)
+        self._filter, motion = self.motion_model.first(sweep.start_ns, sweep.end_ns)
+        self._first = sweep
+        points = self._extend_map(self._filter, self._deskewed(self._filter, sweep, motion))
         return self._update(self._filter, points, RegistrationReport(num_points, 0, 0, 0.0), OK)
 
-    def _register(self, filter_: Filter, scan: Scan, end_ns: int) -> OdometryUpdate:
-        """The method: predict, de-skew, thin out, match and correct, extend the map."""
-        motion = self.motion_model.predict(filter_, scan.stamp_ns, end_ns)
-        points, offsets_ns = crop(scan.points, scan.offsets_ns, self.config.preprocess)
-        points = deskew(points, offsets_ns, scan.stamp_ns, motion, self._T_imu_lidar(filter_))
+    def _register(self, filter_: Filter, sweep: Sweep) -> Match:
+        """The method: predict, de-skew, thin out, match and correct, learn the motion."""
+        motion = self.motion_model.predict(filter_, sweep.start_ns, sweep.end_ns)
+        points = self._deskewed(filter_, sweep, motion)
         sparse = voxel_downsample(points, self.config.preprocess.registration_voxel_size, self._scratch)
         measurement = ScanMeasurement(self.config, self.registration, self.local_map, sparse)
         correction = filter_.update(measurement) if len(sparse) >= self.config.filter.min_points else None
         self.motion_model.learn(filter_, correction is not None and correction.is_accepted)
-        if correction is not None:
-            self._extend_map(filter_, points)
-        report = measurement.report(correction.num_iterations if correction is not None else 0)
-        return self._update(filter_, points, report, self._judge(correction, measurement, len(sparse)))
+        return Match(points, measurement, correction)
 
-    def _extend_map(self, filter_: Filter, points: np.ndarray) -> None:
+    def _settle_start(self, first: Sweep, sweep: Sweep, match: Match) -> Match:
+        """The velocity is known only from the second scan on; with it the first scan is de-skewed and mapped anew."""
+        self._first = None
+        for _ in range(START_PASSES):
+            shift = self.motion_model.twist.linear * (first.end_ns - first.start_ns) * 1e-9
+            if not match.is_accepted or np.linalg.norm(shift) < self.config.filter.search_step:
+                break
+            self._filter, motion = self.motion_model.first_again(first.start_ns, first.end_ns)
+            self.local_map.clear()
+            self._extend_map(self._filter, self._deskewed(self._filter, first, motion))
+            match = self._register(self._filter, sweep)
+        return match
+
+    def _conclude(self, filter_: Filter, match: Match) -> OdometryUpdate:
+        """Extend the map and say how it went."""
+        if match.correction is not None:
+            self._extend_map(filter_, match.points)
+        num_iterations = match.correction.num_iterations if match.correction is not None else 0
+        return self._update(filter_, match.points, match.measurement.report(num_iterations), self._judge(match))
+
+    def _deskewed(self, filter_: Filter, sweep: Sweep, motion: Motion | None) -> np.ndarray:
+        if motion is None:
+            return sweep.points
+        return deskew(sweep.points, sweep.offsets_ns, sweep.start_ns, motion, self._T_imu_lidar(filter_))
+
+    def _extend_map(self, filter_: Filter, points: np.ndarray) -> np.ndarray:
         state = filter_.state
         T_odom_lidar = transform(state.R, state.position) @ self._T_imu_lidar(filter_)
         thinned = voxel_downsample(points, self.config.preprocess.map_voxel_size, self._scratch)
         self.local_map.insert(thinned, T_odom_lidar)
         self.local_map.evict(T_odom_lidar[:3, 3])
+        return points
 
-    def _judge(self, correction: Correction | None, measurement: ScanMeasurement, num_points: int) -> Health:
+    def _judge(self, match: Match) -> Health:
+        correction, measurement = match.correction, match.measurement
         if correction is None:
             self._counts["scans with too few points"] += 1
+            num_points = len(measurement.points)
             return Health(Level.DEGRADED, f"scan has {num_points} usable points; the pose is predicted")
         if not correction.is_accepted:
             self._counts["scans not registered"] += 1

@@ -1,8 +1,22 @@
-"""When a sweep ends."""
+"""One sweep of the LiDAR on its way through the odometry, and when it ends."""
+
+from dataclasses import dataclass
+
+import numpy as np
 
 from perception.core.types import Scan
 
 SHORT = 0.5  # of the mean length; a shorter sweep lost its last points
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """The usable points of a scan, as measured, LiDAR frame."""
+
+    start_ns: int
+    end_ns: int
+    points: np.ndarray  # (N, 3) float32, m
+    offsets_ns: np.ndarray  # (N,) int64, after start_ns
 
 
 class SweepClock:

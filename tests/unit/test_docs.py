@@ -28,6 +28,12 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def words_after(command: str, lines: list[str]) -> set[str]:
+    """The first argument, where it is a plain word, of every line that calls `command`."""
+    matches = (re.match(rf"{command} ([a-z-]+)", line) for line in lines)
+    return {match[1] for match in matches if match}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_and_make_target_that_is_named_exists(page: Path) -> None:
     from perception.cli import main
@@ -35,10 +41,9 @@ def test_every_command_and_make_target_that_is_named_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).splitlines()
     lines = [line.strip() for line in (*re.findall(r"`([^`\n]+)`", text), *blocks)]
-    commands = {match[1] for line in lines if (match := re.match(r"(?:\S*/)?perception ([a-z]+)", line))}
-    assert commands <= set(main.commands)
+    assert words_after(r"(?:\S*/)?perception", lines) <= set(main.commands)
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {match[1] for line in lines if (match := re.match(r"make ([a-z-]+)", line))} <= targets
+    assert words_after("make", lines) <= targets
 
 
 def test_no_text_names_a_path_of_a_machine() -> None:

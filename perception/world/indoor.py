@@ -1,5 +1,7 @@
 """A ring of corridors inside a building: doors, niches, pillars, rooms with furniture, things along the walls."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from perception.world.classes import Class, Material
@@ -70,7 +72,7 @@ def _along(wall: Wall, openings: list[Opening], rng: np.random.Generator) -> lis
     """Pillars, radiators, benches, lockers and extinguishers at free places of a wall."""
     out = []
     edges = [0.6, *(edge for o in openings for edge in (o.start, o.stop)), wall.length - 0.6]
-    for start, stop in zip(edges[::2], edges[1::2]):
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
         if stop - start < 1.0:
             continue
         at, draw = rng.uniform(start + 0.3, stop - 0.5), rng.random()
@@ -103,7 +105,7 @@ def _room(wall: Wall, door: Opening, rng: np.random.Generator) -> Mesh:
     left, right = door.start - rng.uniform(0.3, 1.2), door.stop + rng.uniform(0.3, 1.2)
     depth = rng.uniform(2.5, ROOM_DEPTH)
     rim = [[left, WALL_THICKNESS], [left, depth], [right, depth], [right, WALL_THICKNESS]]
-    walls = np.array([[[*p, 0.0], [*q, 0.0], [*q, HEIGHT], [*p, HEIGHT]] for p, q in zip(rim[:-1], rim[1:])])
+    walls = np.array([[[*p, 0.0], [*q, 0.0], [*q, HEIGHT], [*p, HEIGHT]] for p, q in pairwise(rim)])
     back = [
         [[a, WALL_THICKNESS, low], [b, WALL_THICKNESS, low], [b, WALL_THICKNESS, HEIGHT], [a, WALL_THICKNESS, HEIGHT]]
         for a, b, low in ((left, door.start, 0.0), (door.stop, right, 0.0), (door.start, door.stop, door.high))

@@ -5,6 +5,7 @@ Every beam leaves from where the moving sensor is at its own time, and meets wha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -14,13 +15,13 @@ from perception.core.types import Scan
 from perception.world.classes import REFLECTIVITY
 from perception.world.config import BeamConfig, Lidar
 from perception.world.motion import Vehicle, lever
-from perception.world.raycast import Accelerator, Hits, Rays, cast
 from perception.world.movers import Mover
+from perception.world.raycast import Accelerator, Hits, Rays, cast
 from perception.world.scene import Scene
 
 SWEEP_NS = 100 * NS_PER_MS
 NUM_COLUMNS, NUM_RINGS = 1024, 64
-TOP_DEG, BOTTOM_DEG = 17.0, -25.0  # of the spinning pattern, evenly spaced
+TOP_DEG, BOTTOM_DEG = 20.0, -25.0  # of the spinning pattern, evenly spaced
 LIVOX_FIRINGS, LIVOX_LINES = 4000, 6  # per sweep, and beams of each
 LIVOX_HALF_FOV = np.radians(35.2)
 LIVOX_PRISM_HZ = (121.57, -77.73)  # two prisms turning against each other; no common period within minutes
@@ -134,6 +135,7 @@ def _intensities(hits: Hits, reflectivity: np.ndarray, rng: np.random.Generator)
     return np.clip(np.round(255.0 * reflectivity * np.sqrt(hits.cosines) * speckle), 0.0, 255.0).astype(np.float32)
 
 
+@cache
 def _spinning() -> Pattern:
     """64 beams that fire together, 1024 times a turn, clockwise from the back."""
     azimuth = np.pi - 2.0 * np.pi * np.arange(NUM_COLUMNS) / NUM_COLUMNS

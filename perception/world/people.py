@@ -20,10 +20,11 @@ def make_person(rng: np.random.Generator) -> Mesh:
         tube(np.array([[sx * stride, y, 0.0], [0.0, y, 0.47]]) * [1, 1, height], [0.05, 0.085 * build], 6)
         for sx, y in ((1.0, 0.09), (-1.0, -0.09))
     ]
+    hand, shoulder = 0.27 * build, 0.22 * build
     arms = [
-        tube(np.array([[-sx * stride, 0.27 * build * s, 0.48], [0.0, 0.22 * build * s, 0.8]]) * [1, 1, height], [0.035, 0.05], 5)
+        tube(np.array([[-sx * stride, s * hand, 0.48], [0.0, s * shoulder, 0.8]]) * [1, 1, height], [0.035, 0.05], 5)
         for sx, s in ((1.0, 1.0), (-1.0, -1.0))
-    ]  # fmt: skip
+    ]
     torso = ellipsoid([0.0, 0.0, 0.65 * height], [0.13 * build, 0.21 * build, 0.2 * height], 9, 6)
     head = ellipsoid([0.02, 0.0, 0.93 * height], [0.1, 0.085, 0.075 * height], 8, 5)
     return surface(np.concatenate([*legs, *arms, torso, head]), Class.PEDESTRIAN, Material.CLOTH)

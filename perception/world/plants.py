@@ -17,19 +17,19 @@ def make_tree(rng: np.random.Generator, num_leaves: int) -> Mesh:
     bole = rng.uniform(0.28, 0.4) * height
     lean = rng.normal(0.0, 0.02, size=2) * height
     top = np.array([*lean, 0.85 * height])
-    stem = np.array([[0.0, 0.0, -0.3], [0.0, 0.0, 0.3], 0.5 * (top + [0.0, 0.0, 0.0]), top])
+    stem = np.array([[0.0, 0.0, -0.3], [0.0, 0.0, 0.3], 0.5 * top, top])
     radius = 0.022 * height
     wood = [tube(stem, [1.3 * radius, radius, 0.7 * radius, 0.2 * radius], 7)]
     for _ in range(int(rng.integers(4, 8))):
         angle, rise = rng.uniform(0.0, 2.0 * np.pi), rng.uniform(0.0, 0.5)
         foot = np.array([*(lean * 0.5), bole + rise * (height - bole)])
-        tip = foot + [crown * 0.8 * np.cos(angle), crown * 0.8 * np.sin(angle), 0.22 * height]
-        wood.append(
-            tube(np.array([foot, 0.5 * (foot + tip) + [0, 0, 0.1], tip]), [0.4 * radius, 0.25 * radius, 0.02], 5)
-        )
+        reach = 0.8 * crown
+        tip = foot + np.array([reach * np.cos(angle), reach * np.sin(angle), 0.22 * height])
+        bow = 0.5 * (foot + tip) + np.array([0.0, 0.0, 0.1])
+        wood.append(tube(np.array([foot, bow, tip]), [0.4 * radius, 0.25 * radius, 0.02], 5))
     count = int(num_leaves * (height / 10.0) ** 2)
     centres = _crown(rng, count, crown, height - bole)
-    foliage = leaves(rng, centres + [*lean, bole + 0.5 * (height - bole)], LEAF)
+    foliage = leaves(rng, centres + np.array([*lean, bole + 0.5 * (height - bole)]), LEAF)
     return joined(
         [
             surface(np.concatenate(wood), Class.VEGETATION, Material.BARK),
@@ -43,14 +43,14 @@ def make_hedge(rng: np.random.Generator, length: float, height: float = 1.3, wid
     count = int(HEDGE_DENSITY * length * height)
     unit = rng.random((count, 3))
     unit[:, 1] = 0.5 + 0.5 * np.sign(unit[:, 1] - 0.5) * np.abs(2.0 * unit[:, 1] - 1.0) ** 0.4
-    centres = unit * [length, width, height] + [0.0, -0.5 * width, -0.1]
+    centres = unit * [length, width, height] + np.array([0.0, -0.5 * width, -0.1])
     return surface(leaves(rng, centres, HEDGE_LEAF), Class.VEGETATION, Material.LEAF)
 
 
 def make_bush(rng: np.random.Generator) -> Mesh:
     """A round bush on the origin."""
     radius = rng.uniform(0.5, 1.1)
-    centres = _crown(rng, int(160 * radius**2), radius, 1.8 * radius) + [0.0, 0.0, 0.8 * radius]
+    centres = _crown(rng, int(160 * radius**2), radius, 1.8 * radius) + np.array([0.0, 0.0, 0.8 * radius])
     return surface(leaves(rng, centres, HEDGE_LEAF), Class.VEGETATION, Material.LEAF)
 
 

@@ -82,7 +82,7 @@ def cast(world: Accelerator, rays: Rays, T_mover_world: np.ndarray, max_range: f
         world.bvh.corners,
         world.bvh.rows,
         world.roots,
-        world.spheres,
+        _moved_spheres(world.spheres, T_mover_world),
         rays.origins,
         rays.directions,
         rays.firings,
@@ -134,6 +134,15 @@ def _intersect(triangles: np.ndarray, origin: np.ndarray, direction: np.ndarray)
 
 def _shifted(children: np.ndarray, first_node: int, first_leaf: int) -> np.ndarray:
     return np.where(children >= 0, children + first_node, children - first_leaf).astype(np.int32)
+
+
+def _moved_spheres(spheres: np.ndarray, T_mover_world: np.ndarray) -> np.ndarray:
+    """Centre and radius (S, B - 1, 4) float32 of the spheres around the movers, in the world, at each step."""
+    out = np.empty((*T_mover_world.shape[:2], 4), dtype=np.float32)
+    local = spheres[None, 1:, :3] - T_mover_world[..., 3]
+    out[..., :3] = np.einsum("smji,smj->smi", T_mover_world[..., :3], local)
+    out[..., 3] = spheres[1:, 3]
+    return out
 
 
 def _sphere(mesh: Mesh) -> np.ndarray:
@@ -240,23 +249,19 @@ def _cast(
         t, best = _trace(boxes, children, leaves, corners, roots[0], ox, oy, oz, dx, dy, dz, max_range, stack, stack_t)
         ux, uy, uz = dx, dy, dz
         for m in range(movers.shape[1]):
+            sphere = spheres[steps[f], m]
+            cx, cy, cz, radius = sphere[0] - ox, sphere[1] - oy, sphere[2] - oz, sphere[3]
+            along = cx * dx + cy * dy + cz * dz
+            across = cx * cx + cy * cy + cz * cz - along * along
+            if across > radius * radius or along < -radius or along - radius > t:
+                continue
             T = movers[steps[f], m]
             px = T[0, 0] * ox + T[0, 1] * oy + T[0, 2] * oz + T[0, 3]
             py = T[1, 0] * ox + T[1, 1] * oy + T[1, 2] * oz + T[1, 3]
             pz = T[2, 0] * ox + T[2, 1] * oy + T[2, 2] * oz + T[2, 3]
-            cx, cy, cz, radius = (
-                spheres[m + 1, 0] - px,
-                spheres[m + 1, 1] - py,
-                spheres[m + 1, 2] - pz,
-                spheres[m + 1, 3],
-            )
             vx = T[0, 0] * dx + T[0, 1] * dy + T[0, 2] * dz
             vy = T[1, 0] * dx + T[1, 1] * dy + T[1, 2] * dz
             vz = T[2, 0] * dx + T[2, 1] * dy + T[2, 2] * dz
-            along = cx * vx + cy * vy + cz * vz
-            across = cx * cx + cy * cy + cz * cz - along * along
-            if across > radius * radius or along < -radius or along - radius > t:
-                continue
             t_mover, k = _trace(
                 boxes, children, leaves, corners, roots[m + 1], px, py, pz, vx, vy, vz, t, stack, stack_t
             )

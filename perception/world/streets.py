@@ -79,7 +79,7 @@ class Furnisher:
         at = 1.0
         while at < _length(street) - 4.0:
             length = self.rng.uniform(3.0, 7.0)
-            x, y, yaw = _place(street, side, at + 0.5 * length, street.half_width + PAVEMENT + 0.9)
+            x, y, _ = _place(street, side, at + 0.5 * length, street.half_width + PAVEMENT + 0.9)
             half = 0.5 * length + 0.2
             here = Rectangle(x - half, y - half, x + half, y + half)
             if kind_at(self.layout, x, y) == EARTH and not any(here.overlaps(area) for area in blocked):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -43,20 +44,22 @@ def make_wall(wall: Wall, openings: Sequence[Opening] = (), instance: int = 0, k
     if openings:
         reveals = np.concatenate([_reveals(opening) for opening in openings])
         parts.append(surface(_lifted(wall, reveals), kind, wall.material, instance))
-    for opening in openings:
-        if opening.fill is not None:
-            parts.append(surface(_lifted(wall, _back(opening)), kind, opening.fill, instance))
-    return joined(parts)
+    backs = [
+        surface(_lifted(wall, _back(opening)), kind, opening.fill, instance)
+        for opening in openings
+        if opening.fill is not None
+    ]
+    return joined([*parts, *backs])
 
 
 def _solid(wall: Wall, openings: Sequence[Opening]) -> np.ndarray:
     """What remains of the wall, as rectangles (N, 4, 3) in (along, up, inwards): bands between the openings' edges."""
     levels = sorted({wall.low, wall.high, *(o.low for o in openings), *(o.high for o in openings)})
     out = []
-    for low, high in zip(levels[:-1], levels[1:]):
+    for low, high in pairwise(levels):
         holes = sorted((o.start, o.stop) for o in openings if o.low < high and low < o.high)
         starts, stops = [0.0, *(stop for _, stop in holes)], [*(start for start, _ in holes), wall.length]
-        out += [_rectangle(a, b, low, high, 0.0) for a, b in zip(starts, stops) if b - a > 1e-6]
+        out.extend(_rectangle(a, b, low, high, 0.0) for a, b in zip(starts, stops, strict=True) if b - a > 1e-6)
     return np.array(out).reshape(-1, 4, 3)
 
 

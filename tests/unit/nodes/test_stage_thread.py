@@ -1,0 +1,156 @@
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from nodes.stage_thread import StageThread
+from perception.core.errors import InvalidInput, MissingTransform
+from perception.core.health import OK, Level
+from perception.core.types import Odometry, OdometryUpdate, RegistrationReport, Scan
+from perception.pipeline.spec import Stage, ordered
+
+
+class Echo:
+    """A worker that gives back what it gets, and obeys orders hidden in the items."""
+
+    def __init__(self):
+        self.num_resets = 0
+        self.go = threading.Event()
+        self.go.set()
+
+    def step(self, stream, item):
+        self.go.wait(5.0)
+        if isinstance(item, Exception):
+            raise item
+        return [("echo", item)]
+
+    def finish(self):
+        return []
+
+    def reset(self):
+        self.num_resets += 1
+
+    def health(self):
+        return OK
+
+    def counters(self):
+        return {"resets": self.num_resets}
+
+
+class Bench:
+    def __init__(self, capacity=400, make=None):
+        self.worker, self.out = Echo(), []
+        stage = Stage("echo", lambda config, rig: self.worker, ("in",), ("echo",), ordered(capacity), 100)
+        self.thread = StageThread(stage, make or (lambda: self.worker), lambda stream, item: self.out.append(item))
+        self.thread.start()
+
+    def put(self, *items):
+        return sum(self.thread.put("in", item, time.monotonic_ns()) for item in items)
+
+    def wait(self, condition):
+        deadline = time.monotonic() + 5.0
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        assert condition()
+
+
+@pytest.fixture
+def bench():
+    bench = Bench()
+    yield bench
+    bench.worker.go.set()
+    assert bench.thread.stop()
+
+
+def test_items_come_out_in_order(bench):
+    bench.put(*range(100))
+    bench.wait(lambda: len(bench.out) == 100)
+    assert bench.out == list(range(100))
+
+
+def test_refused_input_is_counted_and_reported_and_costs_nothing_else(bench):
+    bench.put(1, InvalidInput("scan: is wrong"))
+    bench.wait(lambda: bench.thread.health().level is Level.FAILED)
+    assert "scan: is wrong" in bench.thread.health().reason
+    bench.put(2)
+    bench.wait(lambda: bench.out == [1, 2])
+    bench.wait(lambda: bench.thread.health() == OK)
+    assert bench.thread.counters()["InvalidInput"] == 1
+    assert bench.worker.num_resets == 0
+
+
+def test_an_error_of_ours_resets_the_worker_and_the_stage_goes_on(bench):
+    bench.put(1, ZeroDivisionError("ours"), 2)
+    bench.wait(lambda: bench.out == [1, 2])
+    assert bench.worker.num_resets == 1
+    assert bench.thread.counters()["failures"] == 1
+
+
+def test_input_waits_while_the_worker_cannot_be_made_and_none_is_lost():
+    known = threading.Event()
+    worker = Echo()
+
+    def make():
+        if not known.is_set():
+            raise MissingTransform("no transform from 'lidar' to 'base_link'")
+        return worker
+
+    bench = Bench(make=make)
+    bench.put(1, 2, 3)
+    bench.wait(lambda: "no transform" in bench.thread.health().reason)
+    assert bench.thread.health().level is Level.FAILED
+    assert bench.out == []
+    known.set()
+    bench.thread.wake()
+    bench.wait(lambda: bench.out == [1, 2, 3])
+    assert bench.thread.stop()
+
+
+def test_overload_drops_the_oldest_and_the_counts_add_up():
+    bench = Bench(capacity=8)
+    bench.worker.go.clear()
+    bench.put("first")
+    bench.wait(lambda: len(bench.thread.inbox) == 0)  # the worker has it
+    assert bench.put(*range(20)) == 12
+    assert bench.thread.counters()["inbox now"] == 8
+    bench.worker.go.set()
+    bench.wait(lambda: len(bench.out) == 9)
+    assert bench.out == ["first", *range(12, 20)]
+    counters = bench.thread.counters()
+    assert counters["inbox put"] == counters["inbox dropped"] + len(bench.out) == 21
+    assert bench.thread.stop()
+
+
+def test_restart_makes_a_new_worker_before_the_next_item():
+    made = []
+
+    def make():
+        made.append(Echo())
+        return made[-1]
+
+    bench = Bench(make=make)
+    bench.put(1)
+    bench.wait(lambda: bench.out == [1])
+    bench.thread.restart()
+    bench.put(2)
+    bench.wait(lambda: len(made) == 2)
+    assert bench.thread.stop()
+
+
+def test_stop_ends_the_thread_while_it_waits_for_its_sensors():
+    bench = Bench(make=lambda: None)
+    bench.put(1)
+    start = time.monotonic()
+    assert bench.thread.stop()
+    assert time.monotonic() - start < 1.0
+    assert bench.thread.inbox.num_dropped == 1
+
+
+def test_latency_counts_from_the_arrival_of_the_scan_inside_the_output(bench):
+    scan = Scan(1000, "lidar", np.zeros((0, 3), np.float32), np.zeros(0, np.int64), duration_ns=100)
+    pose = Odometry(1100, np.eye(4), np.eye(6), np.zeros(3), np.zeros(3))
+    bench.thread.put("in", scan, time.monotonic_ns() - 50_000_000)
+    bench.put(OdometryUpdate(pose, scan.points, RegistrationReport(0, 0, 0, 0.0)))
+    bench.wait(lambda: len(bench.out) == 2)
+    assert 50.0 <= bench.thread.latency.quantiles().p50 < 500.0

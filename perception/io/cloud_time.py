@@ -32,7 +32,6 @@ class PointTime:
     unit: str = ""
     span_ns: int = 0  # longest sweep seen when the format was detected
     notes: tuple[str, ...] = ()
-    default_sweep_ns: int = DEFAULT_SWEEP_NS
 
     def column(self, views: dict[str, np.ndarray]) -> tuple[np.ndarray, float, float]:
         """Column of times, the time they are counted from (in their unit), and its unit in ns."""

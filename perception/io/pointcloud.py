@@ -13,7 +13,7 @@ from perception.core.errors import InvalidInput
 from perception.core.stamps import stamp_from_ros
 from perception.core.types import Scan
 from perception.io.cloud_layout import CloudField, CloudLayout, cloud_bytes, read_layout
-from perception.io.cloud_time import PointTime, detect_time, sweep_from_stamps
+from perception.io.cloud_time import DEFAULT_SWEEP_NS, PointTime, detect_time, sweep_from_stamps
 from perception.io.config import InputConfig
 from perception.kernels import clouds
 
@@ -25,9 +25,9 @@ MAX_WILD_SHARE = 0.01  # of the points may have a nonsense time and are dropped;
 class CloudFormat:
     """How the clouds of one topic are laid out and what their times mean."""
 
-    layout: CloudLayout
+    layout: CloudLayout | None  # None for points that do not come in messages
     time: PointTime
-    sweep_ns: int  # period of the messages; 0: not known
+    sweep_ns: int  # period of the clouds; 0: not known
     stamp_at: Literal["start", "middle", "end"]
 
     @property
@@ -49,7 +49,7 @@ class CloudDecoder:
     def scan(self, msg: Any) -> Scan:
         """The message as a scan. Raises `InvalidInput`, and `ConfigError` where the format is ambiguous."""
         if msg.width * msg.height == 0:
-            return empty_scan(msg)
+            return empty_scan(msg, self.format)
         layout = read_layout(msg)
         if self.format is None or self.format.layout != layout:
             sweep_ns = self.format.sweep_ns if self.format else 0
@@ -79,20 +79,26 @@ def scan_from_cloud(msg: Any, format: CloudFormat) -> Scan:
     Points that are not finite or exactly zero are dropped. `InvalidInput` names what is wrong with the message.
     """
     if msg.width * msg.height == 0:
-        return empty_scan(msg)
+        return empty_scan(msg, format)
     stamp_ns = _stamp(msg)
     layout = read_layout(msg)
     if layout != format.layout:
         raise InvalidInput(f"fields: changed from {format.layout} to {layout} within the stream; restart the reader")
-    views = layout.views(*cloud_bytes(msg, layout))
-    points, offsets, reference_ns = _gather(views, format)
+    return scan_from_columns(layout.views(*cloud_bytes(msg, layout)), stamp_ns, _frame(msg), format)
+
+
+def scan_from_columns(columns: dict[str, np.ndarray], stamp_ns: int, frame_id: str, format: CloudFormat) -> Scan:
+    """A scan from columns by name, each (height, width), among them x y z. Raises `InvalidInput`."""
+    points, offsets, reference_ns = _gather(columns, format)
     stamp_ns, offsets = _placed(stamp_ns, reference_ns, points, offsets, format)
-    return Scan(stamp_ns, _frame(msg), points, offsets)
+    duration_ns = _turn_ns(format) if format.time.kind == "azimuth" else 0
+    return Scan(stamp_ns, frame_id, points, offsets, duration_ns)
 
 
-def empty_scan(msg: Any) -> Scan:
+def empty_scan(msg: Any, format: CloudFormat | None = None) -> Scan:
     """A cloud without points: legal, it tells that the sensor lives."""
-    return Scan(_stamp(msg), _frame(msg), np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
+    start_ns = _stamp(msg) - (_lead_ns(format) if format else 0)
+    return Scan(start_ns, _frame(msg), np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,8 +139,7 @@ def _gather(views: dict[str, np.ndarray], format: CloudFormat) -> tuple[np.ndarr
     """Points, offsets and the time (ns) they count from, which is 0 where that is the header stamp."""
     x, y, z = views["x"], views["y"], views["z"]
     time, reference, to_ns = format.time.column(views)
-    compiled = x.dtype == y.dtype == z.dtype == np.float32 and time.dtype in clouds.TIME_TYPES and x.size > 1
-    gather = clouds.gather if compiled else clouds.gather_reference
+    gather = clouds.gather if _is_compiled(x, y, z, time) else clouds.gather_reference
     points, offsets, num_wild = gather(x, y, z, time, reference, to_ns)
     if num_wild > MAX_WILD_SHARE * (len(points) + num_wild):
         raise InvalidInput(
@@ -144,15 +149,23 @@ def _gather(views: dict[str, np.ndarray], format: CloudFormat) -> tuple[np.ndarr
     return points, offsets, format.time.reference_ns(reference)
 
 
+def _is_compiled(x: np.ndarray, y: np.ndarray, z: np.ndarray, time: np.ndarray) -> bool:
+    """True for the array types that `clouds.warm_up` compiled: strided and read-only."""
+    return (
+        x.dtype == y.dtype == z.dtype == np.float32
+        and time.dtype in clouds.TIME_TYPES
+        and not any(column.flags.writeable or column.flags.c_contiguous for column in (x, y, z, time))
+    )
+
+
 def _placed(
     stamp_ns: int, reference_ns: int, points: np.ndarray, offsets: np.ndarray, format: CloudFormat
 ) -> tuple[int, np.ndarray]:
     """Start of the sweep and offsets after it, none negative."""
     if format.time.kind == "azimuth":
-        sweep_ns = format.sweep_ns or format.time.default_sweep_ns
-        return stamp_ns - _lead_ns(format, sweep_ns), azimuth_offsets(points, sweep_ns)
+        return stamp_ns - _lead_ns(format), azimuth_offsets(points, _turn_ns(format))
     if format.time.kind == "none" or len(offsets) == 0:
-        return stamp_ns, offsets
+        return stamp_ns - _lead_ns(format), offsets
     first, last = int(offsets.min()), int(offsets.max())
     if last - first > MAX_SWEEP_NS:
         raise InvalidInput(
@@ -161,14 +174,11 @@ def _placed(
         )
     if format.time.kind == "absolute":
         return _near(reference_ns + first, stamp_ns, format), offsets - first
-    if format.time.kind == "foreign":  # another clock: only the differences count
-        first_ns = first
-    else:
-        first_ns = min(first, 0)
+    first_ns = first if format.time.kind == "foreign" else min(first, 0)  # of another clock only differences count
     offsets = offsets - first_ns if first_ns else offsets
     if format.time.kind == "signed":
         return stamp_ns + first_ns, offsets
-    return stamp_ns - _lead_ns(format, format.time.span_ns), offsets
+    return stamp_ns - _lead_ns(format), offsets
 
 
 def _near(start_ns: int, stamp_ns: int, format: CloudFormat) -> int:
@@ -180,9 +190,17 @@ def _near(start_ns: int, stamp_ns: int, format: CloudFormat) -> int:
     )
 
 
-def _lead_ns(format: CloudFormat, sweep_ns: int) -> int:
-    """How long before the header stamp the sweep began."""
+def _lead_ns(format: CloudFormat) -> int:
+    """How long before the header stamp the sweep began. Times that are no mere offsets say it themselves."""
+    if format.time.kind not in ("relative", "foreign", "azimuth"):
+        return 0
+    sweep_ns = _turn_ns(format) if format.time.kind == "azimuth" else format.time.span_ns
     return {"start": 0, "middle": sweep_ns // 2, "end": sweep_ns}[format.stamp_at]
+
+
+def _turn_ns(format: CloudFormat) -> int:
+    """Time of one turn of a spinning sensor."""
+    return format.sweep_ns or DEFAULT_SWEEP_NS
 
 
 def azimuth_offsets(points: np.ndarray, sweep_ns: int) -> np.ndarray:

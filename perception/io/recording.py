@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from perception.core.errors import InvalidInput
 from perception.core.trajectory import Trajectory
 from perception.core.types import ImuBatch, Scan, SensorRig
 from perception.io.config import InputConfig
 
+CAPTURES = (".pcap", ".pcapng")
 MAX_REASONS = 20  # different texts that `Losses` keeps; a hostile file could make any number of them
 
 
@@ -59,4 +61,48 @@ def open_recording(path: Path | str, config: InputConfig | None = None) -> Recor
     Raises `InvalidInput` when no reader fits or what is needed is not there, and `ConfigError` when several topics
     or fields fit and the configuration does not choose.
     """
-    raise NotImplementedError
+    path, config = Path(path), config or InputConfig()
+    match kind_of(path):
+        case "bag":
+            from perception.io.bag_recording import BagRecording
+
+            return BagRecording(path, config)
+        case "KITTI raw drive":
+            from perception.io.kitti import open_raw_drive
+
+            return open_raw_drive(path, config)
+        case "KITTI odometry sequence":
+            from perception.io.kitti import open_odometry_sequence
+
+            return open_odometry_sequence(path, config)
+        case "packed KITTI drive":
+            from perception.io.kitti import open_packed_drive
+
+            return open_packed_drive(path, config)
+        case _:
+            from perception.io.folders import open_folder
+
+            return open_folder(path, config)
+
+
+def kind_of(path: Path) -> str:
+    """Which reader fits `path`. Raises `InvalidInput` with what to give instead when none does."""
+    from perception.io import kitti
+    from perception.io.bags import SUFFIXES, is_bag
+
+    if not path.exists():
+        raise InvalidInput(f"{path}: does not exist; check the path")
+    if path.suffix in CAPTURES:
+        raise InvalidInput(
+            f"{path}: is a capture of network packets; play it through the ROS driver of the sensor (ouster_ros, "
+            f"velodyne_pointcloud, hesai_ros_driver) and record its sensor_msgs/PointCloud2 topic"
+        )
+    if is_bag(path):
+        return "bag"
+    if path.is_file():
+        raise InvalidInput(f"{path}: is no recording; expected a bag ({', '.join(SUFFIXES)}) or a folder of scans")
+    if kitti.is_raw_drive(path):
+        return "KITTI raw drive"
+    if kitti.is_odometry_sequence(path):
+        return "KITTI odometry sequence"
+    return "packed KITTI drive" if kitti.is_packed_drive(path) else "folder of scans"

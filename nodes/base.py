@@ -6,12 +6,13 @@ one node give their items to each other by reference.
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from nodes import diagnostics, messages, qos
@@ -40,13 +41,21 @@ class PipelineNode(LifecycleNode):
     default_name: ClassVar[str]
     stage_names: ClassVar[tuple[str, ...]]
 
-    def __init__(self, pipeline: Pipeline = FULL) -> None:
-        super().__init__(self.default_name, automatically_declare_parameters_from_overrides=True)
+    def __init__(self, pipeline: Pipeline = FULL, parameter_overrides: Sequence[Parameter] = ()) -> None:
+        super().__init__(
+            self.default_name,
+            automatically_declare_parameters_from_overrides=True,
+            parameter_overrides=list(parameter_overrides),
+        )
         if not self.has_parameter("autostart"):
             self.declare_parameter("autostart", True)
         self.pipeline = pipeline.only(self.stage_names)
-        groups = ("input", "publish", *self.stage_names)
-        self.parameters = ConfigParameters(self, groups, extras=("autostart",), on_change=self._reconfigure)
+        try:
+            groups = ("input", "publish", *self.stage_names)
+            self.parameters = ConfigParameters(self, groups, extras=("autostart",), on_change=self._reconfigure)
+        except PerceptionError:
+            self.destroy_node()
+            raise
         self.is_active = False
         self.threads: dict[str, StageThread] = {}
         self._inputs: dict[str, Any] = {}

@@ -1,5 +1,6 @@
 """ROS parameters made from the fields of the configuration: same names, ranges, sentences and validation."""
 
+import array
 import types
 from collections.abc import Iterable
 from typing import Any, Literal, Union, get_args, get_origin
@@ -55,7 +56,7 @@ class ConfigParameters:
         for path, field in self.fields.items():
             if path in given:
                 self.node.undeclare_parameter(path)
-            self.node.declare_parameter(path, kind_of(field), descriptor_of(field))
+            self.node.declare_parameter(path, kind_of(field), descriptor_of(field), ignore_override=True)
             self.node.set_parameters([parameter_of(field, value_at(config, path))])
         return config
 
@@ -71,12 +72,11 @@ class ConfigParameters:
         value = parameter.value
         if kind is Parameter.Type.DOUBLE and type(value) is int:
             return Parameter(parameter.name, kind, float(value))
-        if kind is Parameter.Type.DOUBLE_ARRAY and isinstance(value, (list, tuple)):
-            value = [float(v) if type(v) is int else v for v in value]
-        elif kind not in ARRAYS.values() or value is None or len(value):
+        if kind not in ARRAYS.values() or not isinstance(value, (list, tuple, array.array)):
             return parameter
+        values = [float(v) if kind is Parameter.Type.DOUBLE_ARRAY and type(v) is int else v for v in value]
         try:
-            return Parameter(parameter.name, kind, list(value))
+            return Parameter(parameter.name, kind, values)
         except ValueError:
             return parameter  # of a type that the declaration refuses with its own sentence
 

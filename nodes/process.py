@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from nodes import middleware
+from perception.core.errors import PerceptionError
 
 if TYPE_CHECKING:
     from nodes.base import PipelineNode
@@ -44,7 +45,7 @@ def run(make_node: "Callable[[], PipelineNode]", arguments: list[str] | None = N
     stop = StopSignal()
     middleware.prepare()
     die_with_parent()
-    import rclpy
+    import rclpy.logging
     from rclpy.experimental import EventsExecutor
     from rclpy.signals import SignalHandlerOptions
 
@@ -63,6 +64,9 @@ def run(make_node: "Callable[[], PipelineNode]", arguments: list[str] | None = N
         return 0 if started else 1
     except KeyboardInterrupt:
         return 0
+    except PerceptionError as error:  # a wrong parameter
+        rclpy.logging.get_logger("perception").fatal(str(error))
+        return error.exit_code
     finally:
         stop.interrupts = False
         executor.shutdown()

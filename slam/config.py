@@ -84,7 +84,7 @@ class RegistrationConfig(Config):
         0.016, ge=0.0, le=1.0, description="Least information per match of a determined translation."
     )
     weak_rotation: float = Field(
-        0.016, ge=0.0, le=1.0, description="Least information per match and squared range of a determined rotation."
+        5e-4, ge=0.0, le=1.0, description="Least information per match and squared range of a determined rotation."
     )
     num_threads: int = Field(1, ge=1, le=64, description="Threads of the matching; results do not depend on it.")
 

@@ -12,7 +12,7 @@ from perception.core.stamps import to_seconds
 from perception.core.types import check
 from slam import kernels_deskew
 
-NUM_NODES = 513  # poses on a regular grid over the sweep, 0.2 ms apart; between them matrices are interpolated
+NUM_NODES = 257  # poses on a regular grid over the sweep, 0.4 ms apart; between them matrices are interpolated
 
 
 @dataclass(frozen=True, slots=True, eq=False)

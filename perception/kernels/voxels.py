@@ -1,6 +1,7 @@
 """Voxel filter: one point per occupied voxel, in the order in which voxels are first met.
 
-A single pass over a hash table that is never cleared: entries carry the number of the call that wrote them.
+A single pass over a hash table that is never cleared: entries carry the number of the call that wrote them. Voxels
+of a block of 2 x 2 x 2 lie side by side in one cache line, as neighbours in a scan mostly do in space.
 """
 
 import numpy as np
@@ -8,109 +9,150 @@ from numba import njit
 
 from perception.core.types import check
 
-BITS = 21  # per axis of a packed key: +-2^20 voxels
-HALF = 1 << (BITS - 1)
-LIMIT = float(HALF - 1)
+BITS = 16  # per axis of a packed key
+HALF = 1 << (BITS - 1)  # voxel coordinates run from -HALF to HALF - 1
+LIMIT = np.float32(HALF - 1)
+CALL_BITS = 16
+CALLS = 1 << CALL_BITS
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
 FOLD = np.uint64(32)
+JIT = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
 class VoxelScratch:
     """Memory of the filter, reused from call to call and grown when a cloud is larger than any before."""
 
     def __init__(self) -> None:
-        self.table = np.zeros((0, 2), dtype=np.int64)  # key; call number << 32 | output row
+        self.table = np.zeros(0, dtype=np.int64)  # key << CALL_BITS | call number
+        self.rows = np.zeros(0, dtype=np.int32)  # output row of the voxel in that slot
+        self.found = np.zeros(0, dtype=np.int32)  # indices of the points that were first
         self.call = 0
 
     def reserve(self, num_points: int) -> None:
         """Make the table at least twice as large as the cloud and begin a new call."""
         self.call += 1
-        size = 1 << (2 * max(num_points, 1) - 1).bit_length()
-        if len(self.table) < size or self.call >= 1 << 31:
-            self.table = np.zeros((size, 2), dtype=np.int64)
+        size = max(1 << (2 * max(num_points, 1) - 1).bit_length(), 8)
+        if len(self.table) < size:
+            self.table, self.rows = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int32)
+            self.found = np.zeros(size // 2, dtype=np.int32)
+            self.call = 1
+        elif self.call == CALLS:
+            self.table[:] = 0
             self.call = 1
 
 
-def voxel_indices(points: np.ndarray, voxel_size: float, scratch: VoxelScratch) -> np.ndarray:
+def voxel_indices(
+    points: np.ndarray,
+    voxel_size: float,
+    scratch: VoxelScratch,
+    min_range: float = 0.0,
+    max_range: float = np.inf,
+) -> np.ndarray:
     """Row numbers (M,) int32 of the first point in each occupied voxel, ascending.
 
-    `points` (N, 3) float32, m. Voxels are aligned to multiples of `voxel_size` (m); indices are 64 bit. Points that
-    are not finite or farther than 2^20 voxels from the origin are left out.
+    `points` (N, 3) float32, m. Voxels are aligned to multiples of `voxel_size` (m). Points that are not finite, with
+    a range outside the limits (m), or farther than 2^15 voxels from the origin are left out. The result is a view
+    of the scratch, good until its next use.
     """
     check("points", points, (None, 3), np.float32)
     scratch.reserve(len(points))
-    return _first_points(np.ascontiguousarray(points), 1.0 / voxel_size, scratch.table, scratch.call)
+    num = _first_points(
+        np.require(points, requirements=("C", "W")),
+        np.float32(1.0 / voxel_size),
+        np.float32(min_range),
+        np.float32(max_range),
+        scratch.table,
+        scratch.call,
+        scratch.found,
+    )
+    return scratch.found[:num]
 
 
 def voxel_downsample(points: np.ndarray, voxel_size: float, scratch: VoxelScratch) -> np.ndarray:
     """Centroids (M, 3) float32 of the points in each occupied voxel, otherwise as `voxel_indices`."""
     check("points", points, (None, 3), np.float32)
     scratch.reserve(len(points))
-    return _centroids(np.ascontiguousarray(points), 1.0 / voxel_size, scratch.table, scratch.call)
+    return _centroids(
+        np.require(points, requirements=("C", "W")),
+        np.float32(1.0 / voxel_size),
+        scratch.table,
+        scratch.rows,
+        scratch.call,
+    )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _row(table, call, key, new):
-    """Output row of a voxel; `new` when this call meets it for the first time."""
-    folded = np.uint64(key)
-    folded ^= folded >> FOLD
-    folded *= MULTIPLIER
+@njit(**JIT)
+def _key(x, y, z, inverse):
+    """Packed voxel coordinates, the lowest bit of each axis in the lowest three bits; -1 when out of reach or NaN."""
+    fx, fy, fz = np.floor(x * inverse), np.floor(y * inverse), np.floor(z * inverse)
+    if not (abs(fx) < LIMIT and abs(fy) < LIMIT and abs(fz) < LIMIT):
+        return np.int64(-1)
+    ix, iy, iz = np.int64(fx) + HALF, np.int64(fy) + HALF, np.int64(fz) + HALF
+    block = ((ix >> 1) << (2 * BITS)) | ((iy >> 1) << BITS) | (iz >> 1)
+    return (block << 3) | ((ix & 1) << 2) | ((iy & 1) << 1) | (iz & 1)
+
+
+@njit(**JIT)
+def _slot(table, call, key):
+    """Slot of a voxel; negative (-slot - 1) when this call meets it for the first time, and then marked as met."""
+    folded = np.uint64(key >> 3) * MULTIPLIER
     folded ^= folded >> FOLD
     mask = table.shape[0] - 1
-    slot = np.int64(folded & np.uint64(mask))
+    slot = np.int64(((folded << np.uint64(3)) | np.uint64(key & 7)) & np.uint64(mask))
+    wanted = (key << CALL_BITS) | call
     while True:
-        entry = table[slot, 1]
-        if entry >> 32 != call:
-            table[slot, 0] = key
-            table[slot, 1] = (call << 32) | new
-            return new
-        if table[slot, 0] == key:
-            return entry & 0xFFFFFFFF
+        entry = table[slot]
+        if entry == wanted:
+            return slot
+        if entry & (CALLS - 1) != call:
+            table[slot] = wanted
+            return -slot - 1
         slot = (slot + 1) & mask
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _first_points(points, inverse, table, call):
-    out = np.empty(points.shape[0], np.int32)
-    num = np.int64(0)
+@njit(**JIT)
+def _first_points(points, inverse, min_range, max_range, table, call, found):
+    least, most = min_range * min_range, max_range * max_range
+    num = 0
     last = np.int64(-1)
     for i in range(points.shape[0]):
-        fx = np.floor(points[i, 0] * inverse)
-        fy = np.floor(points[i, 1] * inverse)
-        fz = np.floor(points[i, 2] * inverse)
-        if not (abs(fx) < LIMIT and abs(fy) < LIMIT and abs(fz) < LIMIT):  # false for NaN too
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        squared = x * x + y * y + z * z
+        if not (squared >= least and squared <= most):  # true for NaN
             continue
-        key = ((np.int64(fx) + HALF) << (2 * BITS)) | ((np.int64(fy) + HALF) << BITS) | (np.int64(fz) + HALF)
-        if key == last:
+        key = _key(x, y, z, inverse)
+        if key == last or key < 0:
             continue
         last = key
-        if _row(table, call, key, num) == num:
-            out[num] = i
+        if _slot(table, call, key) < 0:
+            found[num] = i
             num += 1
-    return out[:num].copy()
+    return num
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _centroids(points, inverse, table, call):
+@njit(**JIT)
+def _centroids(points, inverse, table, rows, call):
     first = np.empty((points.shape[0], 3), np.float32)
     sums = np.empty((points.shape[0], 4), np.float32)  # of the offsets from the first point, and their number
     num = row = np.int64(0)
     last = np.int64(-1)
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        fx, fy, fz = np.floor(x * inverse), np.floor(y * inverse), np.floor(z * inverse)
-        if not (abs(fx) < LIMIT and abs(fy) < LIMIT and abs(fz) < LIMIT):
+        key = _key(x, y, z, inverse)
+        if key < 0:
             continue
-        key = ((np.int64(fx) + HALF) << (2 * BITS)) | ((np.int64(fy) + HALF) << BITS) | (np.int64(fz) + HALF)
         if key != last:
-            row = _row(table, call, key, num)
             last = key
-            if row == num:
+            slot = _slot(table, call, key)
+            if slot < 0:
+                row = num
+                rows[-slot - 1] = row
                 num += 1
                 first[row, 0], first[row, 1], first[row, 2] = x, y, z
                 sums[row, 0] = sums[row, 1] = sums[row, 2] = np.float32(0.0)
                 sums[row, 3] = np.float32(1.0)
                 continue
+            row = np.int64(rows[slot])
         sums[row, 0] += x - first[row, 0]
         sums[row, 1] += y - first[row, 1]
         sums[row, 2] += z - first[row, 2]
@@ -123,19 +165,28 @@ def _centroids(points, inverse, table, call):
     return out
 
 
-def voxel_indices_twin(points: np.ndarray, voxel_size: float) -> np.ndarray:
-    """The definition of `voxel_indices`."""
+def _cells(points: np.ndarray, voxel_size: float) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(invalid="ignore", over="ignore"):
-        cells = np.floor(points.astype(np.float64) * (1.0 / voxel_size))
-        usable = np.flatnonzero((np.abs(cells) < LIMIT).all(axis=1))
-    _, first = np.unique(cells[usable].astype(np.int64), axis=0, return_index=True)
-    return np.sort(usable[first]).astype(np.int32)
+        cells = np.floor(points * np.float32(1.0 / voxel_size))
+        return cells, (np.abs(cells) < LIMIT).all(axis=1)
+
+
+def voxel_indices_twin(
+    points: np.ndarray, voxel_size: float, min_range: float = 0.0, max_range: float = np.inf
+) -> np.ndarray:
+    """The definition of `voxel_indices`."""
+    cells, usable = _cells(points, voxel_size)
+    with np.errstate(invalid="ignore", over="ignore"):
+        squared = points[:, 0] ** 2 + points[:, 1] ** 2 + points[:, 2] ** 2
+        limits = np.float32([min_range, max_range]) ** 2
+        rows = np.flatnonzero(usable & (squared >= limits[0]) & (squared <= limits[1]))
+    _, first = np.unique(cells[rows].astype(np.int64), axis=0, return_index=True)
+    return np.sort(rows[first]).astype(np.int32)
 
 
 def voxel_downsample_twin(points: np.ndarray, voxel_size: float) -> np.ndarray:
     """The definition of `voxel_downsample`."""
-    first = voxel_indices_twin(points, voxel_size)
-    with np.errstate(invalid="ignore", over="ignore"):
-        cells = np.floor(points.astype(np.float64) * (1.0 / voxel_size))
-    out = [points[(cells == cells[i]).all(axis=1)].astype(np.float64).mean(axis=0) for i in first]
+    cells, usable = _cells(points, voxel_size)
+    firsts = voxel_indices_twin(points, voxel_size)
+    out = [points[usable & (cells == cells[i]).all(axis=1)].astype(np.float64).mean(axis=0) for i in firsts]
     return np.array(out, dtype=np.float32).reshape(-1, 3)

@@ -5,6 +5,7 @@ import pytest
 
 from perception.core.errors import InvalidInput
 from perception.kernels.voxels import (
+    CALLS,
     VoxelScratch,
     voxel_downsample,
     voxel_downsample_twin,
@@ -44,15 +45,22 @@ def test_reused_scratch_changes_nothing() -> None:
 
 def test_scratch_survives_the_wrap_of_its_call_number() -> None:
     scratch, points = VoxelScratch(), cloud(3)
-    first = voxel_indices(points, 0.5, scratch)
-    scratch.call = (1 << 31) - 2
-    for _ in range(4):
+    first = voxel_indices(points, 0.5, scratch).copy()
+    scratch.call = CALLS - 3
+    for _ in range(5):
         np.testing.assert_array_equal(voxel_indices(points, 0.5, scratch), first)
 
 
-def test_indices_are_64_bit_so_that_distant_points_do_not_collide() -> None:
-    far = np.array([[20000.0, 0, 0], [20000.0 + 2.0**16 * 0.05, 0, 0], [0, 20000.0, 0]], dtype=np.float32)
-    assert len(voxel_indices(far, 0.05, VoxelScratch())) == 3
+def test_range_limits_are_those_of_the_twin() -> None:
+    points = np.concatenate((cloud(4), np.zeros((2, 3), np.float32), np.full((2, 3), np.nan, np.float32)))
+    out = voxel_indices(points, 0.5, VoxelScratch(), 2.0, 6.0)
+    np.testing.assert_array_equal(out, voxel_indices_twin(points, 0.5, 2.0, 6.0))
+    assert 100 < len(out) < len(voxel_indices(points, 0.5, VoxelScratch()))
+
+
+def test_distant_voxels_do_not_collide() -> None:
+    far = np.array([[300.0, 0, 0], [300.0 - 2.0**12 * 0.02, 0, 0], [0, 300.0, 0], [300.0, 0, 0.03]], dtype=np.float32)
+    assert len(voxel_indices(far, 0.02, VoxelScratch())) == 4
 
 
 def test_points_of_another_type_are_refused_by_name() -> None:

@@ -6,6 +6,7 @@ from perception.world.classes import Class, Material
 from perception.world.mesh import Mesh, joined, leaves, surface, tube
 
 LEAF = 0.34  # m, of a street tree; larger than life, one stands for a twig
+CLEARANCE = 2.3  # m below a street tree, kept free for traffic
 HEDGE_LEAF = 0.22  # m
 HEDGE_DENSITY = 90  # leaves per square metre of side view
 
@@ -29,7 +30,9 @@ def make_tree(rng: np.random.Generator, num_leaves: int) -> Mesh:
         wood.append(tube(np.array([foot, bow, tip]), [0.4 * radius, 0.25 * radius, 0.02], 5))
     count = int(num_leaves * (height / 10.0) ** 2)
     centres = _crown(rng, count, crown, height - bole)
-    foliage = leaves(rng, centres + np.array([*lean, bole + 0.5 * (height - bole)]), LEAF)
+    centres = centres + np.array([*lean, bole + 0.5 * (height - bole)])
+    centres[:, 2] = CLEARANCE + np.abs(centres[:, 2] - CLEARANCE)
+    foliage = leaves(rng, centres, LEAF)
     return joined(
         [
             surface(np.concatenate(wood), Class.VEGETATION, Material.BARK),

@@ -82,8 +82,10 @@ class Furnisher:
             x, y, _ = _place(street, side, at + 0.5 * length, street.half_width + PAVEMENT + 0.9)
             half = 0.5 * length + 0.2
             here = Rectangle(x - half, y - half, x + half, y + half)
-            if kind_at(self.layout, x, y) == EARTH and not any(here.overlaps(area) for area in blocked):
-                start = _place(street, side, at if side < 0 else at + length, street.half_width + PAVEMENT + 0.9)
+            ends = [_place(street, side, at + f * length, street.half_width + PAVEMENT + 0.9) for f in (0.0, 1.0)]
+            is_earth = all(kind_at(self.layout, px, py) == EARTH for px, py, _ in [(x, y, 0.0), *ends])
+            if is_earth and not any(here.overlaps(area) for area in blocked):
+                start = ends[0] if side > 0 else ends[1]
                 draw = self.rng.random()
                 if draw < 0.4:
                     self._put(make_hedge(self.rng, length), *start, 0.0)

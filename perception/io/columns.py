@@ -116,7 +116,8 @@ def _coordinates(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
         steps = arrays["dxyz"]
         if steps.ndim != 2 or steps.shape[0] != 3 or steps.dtype != np.int16:
             raise InvalidInput(f"{path}: dxyz: expected (3, N) int16, got {steps.shape} {steps.dtype}")
-        return np.ascontiguousarray((np.cumsum(steps, axis=1, dtype=np.int16).T * STEP).astype(np.float32))
+        table = np.empty((steps.shape[1], 3), dtype=np.float32)
+        return np.multiply(np.cumsum(steps, axis=1, dtype=np.int16).T, np.float32(STEP), out=table)
     points = next((arrays[name] for name in ("points", "xyz") if name in arrays), None)
     if points is None or points.ndim != 2 or points.shape[1] < 3 or points.dtype.kind not in "fiu":
         raise InvalidInput(f"{path}: expected points or xyz of shape (N, 3), got {', '.join(arrays) or 'nothing'}")

@@ -62,7 +62,7 @@ def add_transforms(buffer: TransformBuffer, message: Any, is_static: bool) -> No
             buffer.set_static(parent, child, T_parent_child)
         else:
             stamp = stamped.header.stamp
-            buffer.set(parent, child, stamp.sec * NS_PER_S + stamp.nanosec, T_parent_child)
+            buffer.set_moving(parent, child, stamp.sec * NS_PER_S + stamp.nanosec, T_parent_child)
 
 
 def _lookup(transforms: TransformBuffer, target: str, source: str, remedy: str) -> np.ndarray:

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from perception.core.errors import InvalidInput
-from perception.io.storage import MAX_RECORD, Channel, Contents, Damaged, Record, decompress, open_file, read_exactly
+from perception.io.storage import (
+    MAX_RECORD,
+    Channel,
+    Contents,
+    Damaged,
+    Record,
+    decompress,
+    open_file,
+    read_exactly,
+    unpacked_message,
+)
 
 MAGIC = b"\x89MCAP0\r\n"
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, MESSAGE_INDEX, CHUNK_INDEX, STATISTICS, DATA_END = 2, 3, 4, 5, 6, 7, 8, 11, 15
@@ -185,7 +195,7 @@ def _content(opcode: int, body: memoryview, names: _Names, topics: frozenset[str
         if channel is None:
             raise Damaged(f"a message belongs to channel {number}, which the file does not describe")
         if topics is None or channel.topic in topics:
-            yield channel, log_ns, body[_message.size :]
+            yield channel, log_ns, unpacked_message(body[_message.size :])
     else:
         names.read(opcode, body)
 

@@ -163,7 +163,7 @@ def _placed(
 ) -> tuple[int, np.ndarray]:
     """Start of the sweep and offsets after it, none negative."""
     if format.time.kind == "azimuth":
-        return stamp_ns - _lead_ns(format), azimuth_offsets(points, _turn_ns(format))
+        return stamp_ns - _lead_ns(format), clouds.azimuth_offsets(points, _turn_ns(format))
     if format.time.kind == "none" or len(offsets) == 0:
         return stamp_ns - _lead_ns(format), offsets
     first, last = int(offsets.min()), int(offsets.max())
@@ -201,12 +201,3 @@ def _lead_ns(format: CloudFormat) -> int:
 def _turn_ns(format: CloudFormat) -> int:
     """Time of one turn of a spinning sensor."""
     return format.sweep_ns or DEFAULT_SWEEP_NS
-
-
-def azimuth_offsets(points: np.ndarray, sweep_ns: int) -> np.ndarray:
-    """Time (N,) int64 ns of points (N, 3) of a sensor that turns clockwise and starts at the back.
-
-    s = (1 - atan2(y, x) / pi) / 2, the convention of KITTI's HDL-64E.
-    """
-    angle = np.arctan2(points[:, 1], points[:, 0]).astype(np.float64)
-    return np.rint((0.5 - 0.5 / np.pi * angle) * sweep_ns).astype(np.int64)

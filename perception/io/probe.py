@@ -19,7 +19,7 @@ PROBE_NS = 10 * NS_PER_S  # of the beginning are looked at
 PROBE_CLOUDS, PROBE_SAMPLES = 5, 400  # enough to know formats and rates
 MAX_STATIC = 1000  # messages of /tf_static that are read
 MAX_CLOCK_STEP_NS = NS_PER_S  # between the clocks of LiDAR and IMU, each against that of the recorder
-TF = "tf2_msgs/msg/TFMessage"
+TF_TYPES = ("tf2_msgs/msg/TFMessage", "tf/msg/tfMessage")
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ def _static_messages(bag: Bag) -> list[Any]:
 
 
 def _tf_topics(bag: Bag, end: str) -> list[Topic]:
-    return [topic for topic in bag.topics if topic.type == TF and topic.name.endswith(end)]
+    return [topic for topic in bag.topics if topic.type in TF_TYPES and topic.name.endswith(end)]
 
 
 def _add(buffer: TransformBuffer, message: Any, is_static: bool, notes: list[str]) -> None:

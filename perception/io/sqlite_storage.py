@@ -7,7 +7,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from perception.core.errors import InvalidInput
-from perception.io.storage import MAX_RECORD, ZSTD_MAGIC, Channel, Contents, Damaged, Record, decompress, open_file
+from perception.io.storage import (
+    MAX_RECORD,
+    ZSTD_MAGIC,
+    Channel,
+    Contents,
+    Damaged,
+    Record,
+    open_file,
+    unpacked_message,
+)
 
 BLOCK = 2**20  # bytes copied at once while a compressed file is unpacked
 MAX_DISK_SHARE = 0.5  # of the free space that an unpacked file may take
@@ -50,7 +59,7 @@ class SqliteStorage:
                     f"WHERE topic_id IN ({','.join('?' * len(wanted))}) ORDER BY id"
                 )
                 for number, log_ns, data in connection.execute(query, wanted):
-                    yield channels[number], int(log_ns), _unpacked(data)
+                    yield channels[number], int(log_ns), unpacked_message(data)
         except (sqlite3.Error, TypeError, OverflowError) as error:
             raise Damaged(f"the data base is broken ({error})") from None
 
@@ -101,18 +110,6 @@ def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
 def _first(connection: sqlite3.Connection) -> bytes:
     row = connection.execute("SELECT substr(data, 1, 4) FROM messages LIMIT 1").fetchone()
     return bytes(row[0]) if row and row[0] else b""
-
-
-def _unpacked(data: bytes | None) -> bytes:
-    """The message; one that cannot be unpacked becomes empty and is counted as broken when it is decoded."""
-    if data is None:
-        return b""
-    if not data.startswith(ZSTD_MAGIC):  # CDR begins with a zero byte
-        return data
-    try:
-        return decompress(data, "zstd")
-    except Damaged:
-        return b""
 
 
 def _unpack_file(source: Path, target: Path) -> Damaged | None:

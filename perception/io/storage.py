@@ -83,6 +83,18 @@ def decompress(data: "bytes | memoryview", method: str, limit: int = MAX_RECORD)
     return raw
 
 
+def unpacked_message(data: "bytes | memoryview | None") -> "bytes | memoryview":
+    """A message that may be compressed by itself. One that is broken becomes empty: it costs itself when decoded."""
+    if data is None:
+        return b""
+    if bytes(data[:4]) != ZSTD_MAGIC:  # CDR begins with a zero byte
+        return data
+    try:
+        return decompress(data, "zstd")
+    except Damaged:
+        return b""
+
+
 def _zstd(data: "bytes | memoryview", limit: int) -> bytes:
     import zstandard
 

@@ -5,7 +5,8 @@ import pytest
 
 from perception.core.errors import ConfigError, InvalidInput
 from perception.io.config import InputConfig
-from perception.io.pointcloud import CloudDecoder, azimuth_offsets, detect_format, pack_cloud, scan_from_cloud
+from perception.io.pointcloud import CloudDecoder, detect_format, pack_cloud, scan_from_cloud
+from perception.kernels.clouds import azimuth_offsets
 from tests.unit.io.messages import STAMP_NS, SWEEP_NS, cloud, ramp, sweep
 
 AUTO = InputConfig()

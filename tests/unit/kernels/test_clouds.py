@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from perception.kernels.clouds import TIME_TYPES, gather, gather_reference
+from perception.kernels.clouds import (
+    TIME_TYPES,
+    azimuth_offsets,
+    azimuth_offsets_reference,
+    gather,
+    gather_reference,
+)
 
 
 def views(raw: bytes, step: int, height: int, time_type) -> list[np.ndarray]:
@@ -53,3 +59,13 @@ def test_points_with_a_wild_time_are_left_out_and_counted():
     points, offsets, num_wild = gather_reference(*columns, 0.0, 1e9)
     assert (len(points), offsets.tolist(), num_wild) == (2, [0, 50_000_000], 2)
     assert_equal(columns, 0.0, 1e9)
+
+
+def test_azimuth_kernel_equals_its_definition():
+    rng = np.random.default_rng(0)
+    axes = np.array([[-1, 0, 0], [-1, -0.0, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0], [0, -1, 0]])
+    points = np.vstack([axes, rng.normal(size=(3000, 3)) * 40, rng.normal(size=(50, 3)) * 1e30]).astype(np.float32)
+    for sample in (points, points[:0]):
+        kernel, reference = azimuth_offsets(sample, 100_000_000), azimuth_offsets_reference(sample, 100_000_000)
+        assert np.abs(kernel - reference).max(initial=0) <= 2
+    assert azimuth_offsets(points, 100_000_000)[:4].tolist() == [0, 100_000_000, 50_000_000, 50_000_000]

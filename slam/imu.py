@@ -206,6 +206,12 @@ def _mean_force(stamps: np.ndarray, values: np.ndarray, reference_ns: int) -> np
     return reference.T @ np.einsum("kij,kj->i", turned, values[:, 3:]) / len(stamps)
 
 
+def noise_variances(config: ImuConfig, rate: float) -> np.ndarray:
+    """Variances per sample (4,) at `rate` (Hz), as `slam.propagation.propagate` takes them (section 4.2)."""
+    densities = np.array([config.gyro_noise, config.accel_noise, config.gyro_walk, config.accel_walk])
+    return (config.noise_factor * densities) ** 2 * rate
+
+
 def without_bad_samples(batch: ImuBatch, newest_ns: int, config: ImuConfig, counts: Counter[str]) -> ImuBatch:
     """The samples of `batch` that are finite, possible, and newer than `newest_ns`; the others are counted."""
     with np.errstate(invalid="ignore", over="ignore"):

@@ -39,10 +39,19 @@ class ScanMeasurement:
             self.degeneracy = analyse(
                 equations.HtH, equations.num_matches, equations.mean_squared_range, self.config.registration
             )
-        if not self.degeneracy.is_degenerate or equations.num_matches < self.config.filter.min_matches:
+        if not self.is_degenerate or equations.num_matches < self.config.filter.min_matches:
             return equations
-        HtH, Htz = without_weak_modes(equations.HtH, equations.Htz, self.degeneracy)
+        HtH, Htz = without_weak_translation(equations.HtH, equations.Htz, self.degeneracy.weak_translation)
         return replace(equations, HtH=HtH, Htz=Htz)
+
+    @property
+    def is_degenerate(self) -> bool:
+        """True when some translation is not determined.
+
+        Weak rotations are told but stay in the measurement: far points make rotations weak by comparison where they
+        are well known in degrees, and without an IMU nothing else would hold them.
+        """
+        return len(self.degeneracy.weak_translation) > 0
 
     def report(self, num_iterations: int) -> RegistrationReport:
         """The numbers of the last call."""
@@ -55,30 +64,26 @@ class ScanMeasurement:
             num_iterations,
             float(np.sqrt(self.equations.sum_squared_residual / max(num_matches, 1))),
             self.degeneracy.weak_translation,
-            self.degeneracy.is_degenerate,
+            self.is_degenerate,
         )
 
     def weakness(self) -> str:
-        """Which motions the scan does not determine, in words."""
-        parts = [f"translation along {_named(axis)}" for axis in self.degeneracy.weak_translation]
-        parts += [f"rotation about {_named(axis)} of the body" for axis in self.degeneracy.weak_rotation]
-        return f"geometry does not determine {', '.join(parts)}"
+        """Which translations the scan does not determine, in words."""
+        axes = ", ".join(_named(axis) for axis in self.degeneracy.weak_translation)
+        return f"geometry does not determine the translation along {axes}"
 
 
-def without_weak_modes(HtH: np.ndarray, Htz: np.ndarray, degeneracy: Degeneracy) -> tuple[np.ndarray, np.ndarray]:
-    """The normal equations without what they say about the weak motions; all else they say is kept.
+def without_weak_translation(HtH: np.ndarray, Htz: np.ndarray, weak: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The normal equations without what they say about the weak translations (K, 3); all else they say is kept.
 
     A weak translation u is the motion d = (u, -C^-1 B^T u): the rotation that goes with it is the one the scan would
     choose. Taking d out of the information leaves it positive semi-definite with d as its null direction. (To blank
     the rows of u instead would claim that the rotation is known as it stands, and the filter would believe it.)
     """
-    A, B, C = HtH[:3, :3], HtH[:3, 3:6], HtH[3:6, 3:6]
-    modes = np.zeros((len(Htz), len(degeneracy.weak_translation) + len(degeneracy.weak_rotation)))
-    num = len(degeneracy.weak_translation)
-    modes[:3, :num] = degeneracy.weak_translation.T
-    modes[3:6, :num] = -np.linalg.pinv(C, hermitian=True) @ B.T @ degeneracy.weak_translation.T
-    modes[3:6, num:] = degeneracy.weak_rotation.T
-    modes[:3, num:] = -np.linalg.pinv(A, hermitian=True) @ B @ degeneracy.weak_rotation.T
+    B, C = HtH[:3, 3:6], HtH[3:6, 3:6]
+    modes = np.zeros((len(Htz), len(weak)))
+    modes[:3] = weak.T
+    modes[3:6] = -np.linalg.pinv(C, hermitian=True) @ B.T @ weak.T
     told = HtH @ modes
     weights = np.linalg.pinv(modes.T @ told, rcond=1e-9, hermitian=True)
     return HtH - told @ weights @ told.T, Htz - told @ (weights @ (modes.T @ Htz))

@@ -13,7 +13,7 @@ from perception.core.types import ImuBatch, ImuState, SensorRig
 from slam.config import OdometryConfig
 from slam.deskew import Motion
 from slam.filter import STANDSTILL, Filter, Twist, sweep_motion, twist_between
-from slam.imu import ImuBuffer, Refused, Start, find_start, without_bad_samples
+from slam.imu import ImuBuffer, Refused, Start, find_start, noise_variances, without_bad_samples
 from slam.start import first_sweep, start_filter
 from slam.state import State
 
@@ -136,6 +136,7 @@ class MotionModel:
             state.accel_bias,
             state.gravity,
             self.start.accel_scale,
+            filter_.P,
         )
 
     def body_twist(self, state: State) -> Twist:
@@ -165,9 +166,7 @@ class MotionModel:
     def _begin(self, start: Start) -> None:
         self.start = start
         self._is_inertial = True
-        imu = self.config.imu
-        densities = np.array([imu.gyro_noise, imu.accel_noise, imu.gyro_walk, imu.accel_walk])
-        self.noise = (imu.noise_factor * densities) ** 2 * start.rate
+        self.noise = noise_variances(self.config.imu, start.rate)
         if start.accel_scale != 1.0:
             log.warning("the IMU reports acceleration in g; samples are scaled to m/s^2")
         if not start.is_still:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception.core.geometry import hat, transform
+from perception.core.geometry import transform
 from perception.core.health import OK, Health, Level, worst
-from perception.core.types import ImuBatch, Odometry, OdometryUpdate, RegistrationReport, Scan, SensorRig
+from perception.core.types import ImuBatch, OdometryUpdate, RegistrationReport, Scan, SensorRig
 from perception.kernels.voxels import VoxelScratch, voxel_downsample
+from slam.base_motion import odometry_of_base
 from slam.config import OdometryConfig
 from slam.deskew import Motion, deskew
 from slam.filter import Correction, Filter
@@ -184,7 +185,8 @@ class LidarInertialOdometry:
         if not correction.is_accepted:
             self._counts["scans not registered"] += 1
             return Health(Level.DEGRADED, f"scan not registered: {correction.reason}; the pose is predicted")
-        if measurement.degeneracy.is_degenerate:
+        self._counts["scans with weak rotation"] += len(measurement.degeneracy.weak_rotation) > 0
+        if measurement.is_degenerate:
             self._counts["scans degenerate"] += 1
             return Health(Level.DEGRADED, measurement.weakness())
         return OK
@@ -193,26 +195,12 @@ class LidarInertialOdometry:
         self, filter_: Filter, points: np.ndarray, report: RegistrationReport, health: Health
     ) -> OdometryUpdate:
         self._health = worst(health, self.motion_model.health())
-        odometry = self._odometry(filter_)
-        return OdometryUpdate(odometry, points, report, self.motion_model.imu_state(filter_))
-
-    def _odometry(self, filter_: Filter) -> Odometry:
-        """The state of the IMU as that of the base: lever arm, axes, and the covariance nav_msgs wants."""
-        T_imu_base = self.motion_model.T_imu_base
-        state, lever = filter_.state, T_imu_base[:3, 3]
-        twist = self.motion_model.body_twist(state)
-        R_base_imu = T_imu_base[:3, :3].T
-        J = np.eye(6)
-        J[:3, 3:], J[3:, 3:] = -state.R @ hat(lever), state.R
-        covariance = J @ filter_.P[:6, :6] @ J.T
-        return Odometry(
-            filter_.stamp_ns,
-            transform(state.R, state.position) @ T_imu_base,
-            0.5 * (covariance + covariance.T),
-            R_base_imu @ (twist.linear + np.cross(twist.angular, lever)),
-            R_base_imu @ twist.angular,
-            self._health,
+        state, model = filter_.state, self.motion_model
+        T_odom_imu, twist = transform(state.R, state.position), model.body_twist(state)
+        odometry = odometry_of_base(
+            filter_.stamp_ns, T_odom_imu, filter_.P[:6, :6], twist, model.T_imu_base, self._health
         )
+        return OdometryUpdate(odometry, points, report, self.motion_model.imu_state(filter_))
 
     def _drop(self, reason: str) -> None:
         self._counts[f"scans dropped: {reason}"] += 1

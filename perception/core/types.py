@@ -112,6 +112,7 @@ class ImuState:
     accel_bias: np.ndarray  # (3,) float64, m/s^2
     gravity: np.ndarray  # (3,) float64, in odom axes, m/s^2
     accel_scale: float = 1.0  # factor that turns a measured specific force into m/s^2
+    covariance: np.ndarray | None = None  # (23, 23) float64, of the error in the order of `slam/state.py`
 
 
 @dataclass(frozen=True, slots=True, eq=False)

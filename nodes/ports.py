@@ -126,6 +126,7 @@ class OdometryPort:
         self.path = PathRecord(self.node.config.publish)
         self._path_due_ns = 0
         self._predictor: Any = None
+        self._corrected_ns = 0
         self._rig: SensorRig | None = None
         self._lock = threading.Lock()
 
@@ -143,9 +144,7 @@ class OdometryPort:
         self.odometry.publish(messages.odometry_to(odometry, *frames))
         if self.node.config.publish.tf:
             self.node.transforms.send(odometry.stamp_ns, *frames, odometry.T_odom_base)
-        if update.imu_state is not None and self._predictor is not None:
-            with self._lock:
-                self._predictor.correct(update.imu_state)
+        self._correct(update)
         self._publish_cloud(update)
         self.path.add(odometry.stamp_ns, odometry.T_odom_base)
         self._publish_path(frames[0])
@@ -155,15 +154,26 @@ class OdometryPort:
         if stream != "imu" or self._predictor is None or not is_wanted(self.odometry_imu):
             return
         with self._lock:
-            predicted = self._predictor.add_imu(item)
+            predicted, corrected_ns = self._predictor.add_imu(item), self._corrected_ns
+        frames = (self.node.config.publish.odom_frame, self.node.config.input.base_frame)
+        max_gap_ns = self.node.config.odometry.time.max_gap_ns
         for odometry in predicted:
-            frames = (self.node.config.publish.odom_frame, self.node.config.input.base_frame)
-            self.odometry_imu.publish(messages.odometry_to(odometry, *frames))
+            if odometry.stamp_ns - corrected_ns <= max_gap_ns:  # longer without a scan, and it is a guess
+                self.odometry_imu.publish(messages.odometry_to(odometry, *frames))
 
     def destroy(self) -> None:
         """Take the topics back."""
         for publisher in (self.odometry, self.odometry_imu, self.cloud, self.path_publisher):
             self.node.destroy_lifecycle_publisher(publisher)
+
+    def _correct(self, update: OdometryUpdate) -> None:
+        if update.imu_state is None or self._predictor is None:
+            return
+        with self._lock:
+            if update.odometry.stamp_ns < self._corrected_ns:  # the clock was moved back
+                self._predictor.reset()
+            self._predictor.correct(update.imu_state)
+            self._corrected_ns = update.odometry.stamp_ns
 
     def _publish_cloud(self, update: OdometryUpdate) -> None:
         if self._rig is None or not is_wanted(self.cloud):

@@ -18,7 +18,7 @@ from perception.core.errors import MissingDependency
 
 POLL = 0.1  # s
 HANG_TIMEOUT = 3.0  # s without a heartbeat, after the first one
-RESPAWN_DELAY = 1.0  # s
+RESPAWN_DELAY = 0.5  # s
 STOP_TIMEOUT = 4.0  # s until SIGKILL
 MAX_RESPAWNS = 10  # of one process; one that always dies at once must not do so for ever
 

@@ -50,18 +50,20 @@ class Clouds:
         return Scan(int(self.starts_ns[i]), "lidar", points, offsets, int(self.durations_ns[i]))
 
     def events(self, with_imu: bool = True) -> Iterator[Event]:
-        """Before each scan the IMU samples up to its end, as a live robot receives them."""
+        """Before each scan the IMU samples up to its end, as a live robot receives them; at last the other samples."""
         done = 0
         for i in range(len(self)):
             scan = self.scan(i)
             until = int(np.searchsorted(self.imu_stamps_ns, scan.end_ns, side="right"))
             if with_imu and until > done:
-                rows = slice(done, until)
-                yield ImuBatch(
-                    np.array(self.imu_stamps_ns[rows]), np.array(self.gyro[rows]), np.array(self.accel[rows])
-                )
+                yield self._imu(slice(done, until))
                 done = until
             yield scan
+        if with_imu and done < len(self.imu_stamps_ns):
+            yield self._imu(slice(done, None))
+
+    def _imu(self, rows: slice) -> ImuBatch:
+        return ImuBatch(*(np.array(part[rows]) for part in (self.imu_stamps_ns, self.gyro, self.accel)))
 
 
 def write(folder: Path, events: Iterator[Event], rig: SensorRig, reference: Trajectory) -> None:

@@ -26,7 +26,10 @@ setup(
         include=["perception", "perception.*", "slam", "slam.*", "nodes", "nodes.*"],
         exclude=["perception.ros_interfaces*"],
     ),
-    package_data={"perception": ["presets/*.yaml", "resource/*", "evaluation/templates/*"], "nodes": ["profiles/*.xml"]},
+    package_data={
+        "perception": ["presets/*.yaml", "resource/*", "evaluation/templates/*"],
+        "nodes": ["profiles/*.xml"],
+    },
     data_files=[
         ("share/ament_index/resource_index/packages", ["perception/resource/perception"]),
         ("share/perception", ["package.xml"]),

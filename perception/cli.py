@@ -245,5 +245,41 @@ def evaluate(
         show(tables(errors))
 
 
+@main.command()
+@click.argument("recording", type=ANY_PATH, required=False)
+@click.option("--live", is_flag=True, help="Look at the ROS graph instead of a recording.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.5), help="How much to look at.  [default: 60 of a recording, 5 live]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@with_config
+def doctor(
+    recording: Path | None,
+    live: bool,
+    seconds: float | None,
+    as_json: bool,
+    config_file: Path | None,
+    preset: str | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Check the installation, a RECORDING or, with --live, a running graph. Each problem comes with its remedy.
+
+    Without RECORDING and --live only the installation is checked. The exit code is 1 when there is an error.
+    """
+    import json
+
+    from perception.doctor.examine import examine
+    from perception.doctor.findings import exit_code, table, to_json
+    from perception.pipeline.presets import configured
+
+    findings = examine(recording, live, seconds, configured(config_file, preset, overrides).input)
+    if as_json:
+        click.echo(json.dumps({part: to_json(found) for part, found in findings.items()}, indent=1))
+    else:
+        for part, found in findings.items():
+            show(table(part, found))
+    click.get_current_context().exit(exit_code(finding for found in findings.values() for finding in found))
+
+
 if __name__ == "__main__":
     main()

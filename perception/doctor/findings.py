@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from perception.core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 Level = Literal["ok", "warn", "error"]
 STYLES = {"ok": "green", "warn": "yellow", "error": "bold red"}
@@ -60,13 +60,14 @@ def verdict(findings: Sequence[Finding]) -> str:
     return f"{len(findings)} checks: {errors} errors, {warnings} warnings"
 
 
-def table(title: str, findings: Sequence[Finding]) -> "Table":
+def table(title: str, findings: Sequence[Finding]) -> "Group":
     """The findings for the terminal; what comes from files and topics is shown as it is, never as markup."""
     from rich.box import SIMPLE
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=f"{title}: {verdict(findings)}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    made = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     made.add_column("", no_wrap=True)
     made.add_column("check", no_wrap=True)
     made.add_column("found", overflow="fold")
@@ -75,4 +76,4 @@ def table(title: str, findings: Sequence[Finding]) -> "Table":
         if finding.remedy:
             found.append(f"\n-> {finding.remedy}", "cyan")
         made.add_row(Text(finding.level, STYLES[finding.level]), Text(finding.check), found)
-    return made
+    return Group(Text(f"{title}: {verdict(findings)}", "bold"), made)

@@ -27,6 +27,7 @@ CLOCK_PERIOD = 0.01  # s of real time between two clock messages
 LARGE_TYPES = ("sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 LARGE_DEPTH, SMALL_DEPTH = 5, 1000  # messages that wait for a slow subscriber
 READ_AHEAD = 32  # messages; a few clouds and what is between them
+GRACE = 1.0  # s after a first subscriber was found, in which the others and the way back are found
 ACK_TIMEOUT = 2.0  # s to wait at the end until the last messages have arrived
 
 Message = tuple[str, int, bytes]  # topic, time in ns, serialised
@@ -208,8 +209,9 @@ class Player:
     def _wait_for_subscriber(self, stop: StopSignal) -> None:
         deadline = time.monotonic() + self.options.wait
         inputs = [publisher for name, publisher in self.publishers.items() if name != STATIC_TOPIC]
-        while time.monotonic() < deadline and not any(p.get_subscription_count() for p in inputs):
-            if stop.requested.wait(CLOCK_PERIOD):
+        while time.monotonic() < deadline and not stop.requested.wait(CLOCK_PERIOD):
+            if any(publisher.get_subscription_count() for publisher in inputs):
+                stop.requested.wait(GRACE)
                 return
 
 

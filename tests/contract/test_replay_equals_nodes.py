@@ -1,0 +1,84 @@
+"""What we evaluate is what the robot runs: the same recording gives the same bits in one process and over the graph."""
+
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from nodes import messages
+from tests.contract.graph import spinning, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+DURATION = 3.0  # s
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """A drive that begins at once."""
+    from perception.core.config import validated
+    from perception.world.config import WorldConfig
+    from perception.world.synth import synthesise
+
+    scene = {"leaves_per_tree": 20, "num_moving_cars": 1, "num_pedestrians": 0}
+    values = {"seed": 3, "duration": DURATION, "route": "straight", "rest": 0.6, "scene": scene}
+    return synthesise(tmp_path_factory.mktemp("drive") / "drive", validated(WorldConfig, values), force=True)
+
+
+@pytest.fixture(scope="module")
+def replayed(recording):
+    """The poses of a replay, as messages."""
+    from perception.io.recording import open_recording
+    from perception.pipeline.config import PerceptionConfig
+    from perception.pipeline.full import FULL
+    from perception.pipeline.runner import Runner, stream_of
+
+    source, updates = open_recording(recording), []
+    runner = Runner(FULL, PerceptionConfig(), source.rig, lambda stream, item: updates.append(item))
+    for event in source.events():
+        runner.feed(stream_of(event), event)
+    runner.finish()
+    return [messages.odometry_to(update.odometry, "odom", "base_link") for update in updates]
+
+
+@contextmanager
+def full_node():
+    from nodes.full_node import FullNode
+
+    node = FullNode()
+    try:
+        with spinning(node):
+            assert node.autostart()
+            yield
+    finally:
+        node.trigger_shutdown()
+        node.destroy_node()
+
+
+@contextmanager
+def split_processes():
+    command = [sys.executable, "-m", "perception", "run", "--placement", "split"]
+    run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        run.terminate()
+        assert run.wait(10.0) == 0
+
+
+@pytest.mark.parametrize("placement", [full_node, split_processes])
+def test_trajectory_over_the_graph_is_bit_equal_to_the_replay(robot, recording, replayed, placement):
+    assert len(replayed) == round(DURATION * 10)
+    robot.node.destroy_publisher(robot.static)  # the recording has its own
+    with placement():
+        robot.wait_for_node()
+        command = [sys.executable, "-m", "perception", "play", str(recording), "--wait", "20"]
+        player = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        thread = threading.Thread(target=player.wait)
+        thread.start()
+        wait_for(lambda: len(robot.heard["odometry"]) >= len(replayed), "all poses", 60.0)
+        thread.join(20.0)
+    assert player.returncode == 0
+    assert robot.heard["odometry"] == replayed

@@ -43,7 +43,7 @@ def make_buildings(layout: Layout, config: SceneConfig, rng: np.random.Generator
     if layout.passage is not None:
         taken.append(layout.passage)
     out: list[Mesh] = []
-    for street in layout.streets:
+    for street in layout.furnished:
         for side in (-1, 1):
             for plot, front in _plots(street, side, config, rng):
                 if any(plot.overlaps(other) for other in taken):

@@ -34,7 +34,10 @@ def make_ground(layout: Layout, area: Rectangle) -> Mesh:
 
 def kind_at(layout: Layout, x: float, y: float) -> int:
     """ROAD, WALK or EARTH at a point."""
-    return int(_kinds(layout, np.array([x]), np.array([y]))[0, 0])
+    for margin, kind in ((0.0, ROAD), (PAVEMENT, WALK)):
+        if any(street.area(margin).contains(x, y) for street in layout.streets):
+            return kind
+    return EARTH
 
 
 def _kinds(layout: Layout, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -13,7 +13,8 @@ PAVEMENT = 2.5  # m
 TOWN_SPEED, INDOOR_SPEED, TURNS_SPEED = 8.0, 1.5, 5.5  # m/s
 TURN_RATE, TIGHT_TURN_RATE = np.radians(32.0), np.radians(42.0)  # rad/s
 PATH_STEP = 0.1  # m, of the sampled path
-KNOT_STEP = 1.0  # m, between the knots of the course outdoors
+KNOT_STEP, INDOOR_KNOT_STEP = 1.0, 0.2  # m, between the knots of the course
+STEPS_MULTIPLE = 10  # a path has so many steps or a multiple, so that knots fit whole laps
 STREET_PERIOD = 320.0  # m, after which the endless street repeats
 CORRIDOR_PERIOD = 20.0  # m, likewise
 
@@ -40,8 +41,8 @@ class Rectangle:
             and other.y_low < self.y_high
         )
 
-    def contains(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """True for the points inside."""
+    def contains(self, x: np.ndarray | float, y: np.ndarray | float) -> np.ndarray | bool:
+        """True for the points inside, its edge included."""
         return (self.x_low <= x) & (x <= self.x_high) & (self.y_low <= y) & (y <= self.y_high)
 
 
@@ -103,6 +104,13 @@ class Layout:
     passage: Rectangle | None = None  # where a street leads through a building
     period: float = 0.0  # m, the world repeats along x; 0: never
 
+    @property
+    def furnished(self) -> tuple[Street, ...]:
+        """The streets along which a world is built; the others repeat these."""
+        if self.period == 0.0:
+            return self.streets
+        return tuple(s for s in self.streets if s.area().x_low < self.period and s.area().x_high > 0.0)
+
 
 def make_layout(config: WorldConfig, rng: np.random.Generator) -> Layout:
     """The plan of the configured route; it depends on the seed by its slopes only."""
@@ -110,7 +118,7 @@ def make_layout(config: WorldConfig, rng: np.random.Generator) -> Layout:
     is_indoor = "corridor" in config.route
     terrain = Terrain(rng, 0.0 if is_indoor else config.scene.relief, period)
     path, streets, passage = _plan(config.route)
-    course = _course(path, terrain, 0.25 if is_indoor else KNOT_STEP)
+    course = _course(path, terrain, INDOOR_KNOT_STEP if is_indoor else KNOT_STEP)
     speed, rate, lateral = {
         "turns": (TURNS_SPEED, TIGHT_TURN_RATE, 3.2),  # m/s^2: what 40 deg/s takes at that speed
         "corridor": (INDOOR_SPEED, TURN_RATE, 1.0),
@@ -127,12 +135,8 @@ def _plan(route: Route) -> tuple[np.ndarray, tuple[Street, ...], Rectangle | Non
             return _town()
         case "straight":
             half = STREET_PERIOD / 2
-            streets = (Street((-3 * half, LANE), (3 * half, LANE)),)
-            crossings = tuple(
-                Street((x + k * STREET_PERIOD, -90.0), (x + k * STREET_PERIOD, 90.0))
-                for x in (-60.0, 70.0)
-                for k in (-1, 0, 1)
-            )
+            streets = (Street((-half, LANE), (3 * half, LANE)),)
+            crossings = tuple(Street((x, -90.0), (x, 90.0)) for x in (-60.0, 70.0, 260.0, 390.0))
             return _wave(STREET_PERIOD, 0.3), streets + crossings, None
         case "turns":
             return _turns()
@@ -220,7 +224,7 @@ def _rounded(corners: np.ndarray, radius: float, blur: float) -> np.ndarray:
 
 def _resampled(path: np.ndarray, step: float) -> np.ndarray:
     length = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1)))
-    at = np.linspace(0.0, length[-1], round(length[-1] / step) + 1)
+    at = np.linspace(0.0, length[-1], STEPS_MULTIPLE * round(length[-1] / step / STEPS_MULTIPLE) + 1)
     return np.column_stack([np.interp(at, length, path[:, k]) for k in range(2)])
 
 
@@ -238,8 +242,7 @@ def _blurred(path: np.ndarray, width: float) -> np.ndarray:
 
 def _course(path: np.ndarray, terrain: Terrain, knot_step: float) -> Course:
     """The course of a base that follows a path (K, 2) and stands on the ground."""
-    every = max(1, round(knot_step / PATH_STEP))
-    path = path[: (len(path) - 1) // every * every + 1] if len(path) % every != 1 else path
+    every = round(knot_step / PATH_STEP)
     lap = path[-1] - path[0]
     around = np.vstack([path[-2] - lap, path, path[1] + lap])
     ahead = around[2:] - around[:-2]
@@ -250,5 +253,4 @@ def _course(path: np.ndarray, terrain: Terrain, knot_step: float) -> Course:
     bank = slope_y * np.cos(yaw) - slope_x * np.sin(yaw)
     height = terrain.height(path[:, 0], path[:, 1])
     values = np.column_stack([path, height, yaw, -np.arctan(climb), np.arctan(bank)])
-    keep = np.unique(np.append(np.arange(0, len(path) - every // 2, every), len(path) - 1))
-    return Course(length[keep], values[keep])
+    return Course(length[::every], values[::every])

@@ -93,13 +93,17 @@ class SyntheticRecording:
                 self.progress(done, self.num_scans)
         yield from batches
 
+    def scan(self, sweep: int) -> LidarScan:
+        """Sweep number `sweep`, from 0; any order, any thread."""
+        return self._lidar.scan(self.config.lidar, sweep, EPOCH_NS, LIDAR_FRAME)
+
     def scans(self) -> Iterator[LidarScan]:
         """All scans in order, a few of them made ahead by other threads."""
         pool = ThreadPoolExecutor(self.num_threads)
         waiting = deque()
         try:
             for sweep in range(self.num_scans):
-                waiting.append(pool.submit(self._lidar.scan, self.config.lidar, sweep, EPOCH_NS, LIDAR_FRAME))
+                waiting.append(pool.submit(self.scan, sweep))
                 if len(waiting) > self.num_threads:
                     yield waiting.popleft().result()
             while waiting:

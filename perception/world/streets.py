@@ -33,7 +33,7 @@ class Furnisher:
 
     def furnish(self, blocked: list[Rectangle]) -> None:
         """Put everything in its place along all streets; nothing of the earth stands in a `blocked` area."""
-        for street in self.layout.streets:
+        for street in self.layout.furnished:
             for side in (-1.0, 1.0):
                 self._row(street, side, self.config.tree_spacing, self._tree)
                 self._row(street, side, 26.0, make_lamp)
@@ -109,7 +109,7 @@ class Furnisher:
 
     def _in_passage(self, x: float, y: float, margin: float) -> bool:
         area = self.layout.passage
-        return area is not None and bool(area.grown(margin).contains(np.array(x), np.array(y)))
+        return area is not None and bool(area.grown(margin).contains(x, y))
 
 
 def _length(street: Street) -> float:

@@ -1,0 +1,137 @@
+"""What the generated worlds are made of."""
+
+import numpy as np
+import pytest
+
+from perception.core.geometry import apply
+from perception.world.classes import REFLECTIVITY, Class, Material
+from perception.world.config import Route, SceneConfig, WorldConfig
+from perception.world.mesh import Mesh, box, disc, ellipsoid, joined, placed, post, prism, quads, surface, tube
+from perception.world.people import make_person
+from perception.world.plants import make_hedge, make_tree
+from perception.world.recording import SyntheticRecording
+from perception.world.scene import build_scene
+from perception.world.vehicles import make_bicycle, make_car, make_truck
+from perception.world.walls import Opening, Wall, make_wall
+
+ROUTES: tuple[Route, ...] = ("town", "straight", "turns", "corridor", "endless_corridor")
+LARGE = [pytest.param(route, marks=pytest.mark.long) for route in ("town", "straight")]
+SPARSE = SceneConfig(leaves_per_tree=60, num_moving_cars=3, num_pedestrians=4)
+
+
+def area(triangles: np.ndarray) -> float:
+    edges = np.diff(triangles, axis=1)
+    return float(0.5 * np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1).sum())
+
+
+def volume(triangles: np.ndarray) -> float:
+    """Signed: positive where the corners run counter-clockwise seen from outside."""
+    return float(np.einsum("ij,ij->i", triangles[:, 0], np.cross(triangles[:, 1], triangles[:, 2])).sum() / 6.0)
+
+
+def test_a_box_has_its_surface_and_its_volume() -> None:
+    triangles = box([1, 2, 3], [3, 5, 7])
+    assert len(triangles) == 12
+    assert area(triangles) == pytest.approx(2 * (6 + 8 + 12))
+    assert volume(triangles) == pytest.approx(24.0)
+
+
+def test_a_prism_and_an_ellipsoid_are_closed_and_face_outwards() -> None:
+    wedge = prism(np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), -1.0, 2.0)
+    assert volume(wedge) == pytest.approx(3.0)
+    ball = ellipsoid([0, 0, 0], [1, 1, 1], 40, 40)
+    assert volume(ball) == pytest.approx(4 / 3 * np.pi, rel=0.02)
+
+
+def test_a_tube_has_the_radius_that_was_asked_for() -> None:
+    pipe = tube(np.array([[0.0, 0, 0], [0, 0, 1], [0, 0, 3]]), [0.5, 0.5, 0.5], 64)
+    np.testing.assert_allclose(np.hypot(pipe[..., 0], pipe[..., 1]), 0.5)
+    assert area(pipe) == pytest.approx(2 * np.pi * 0.5 * 3, rel=1e-2)
+    assert post(1, 2, 3, 4, 0.1)[..., 2].max() == pytest.approx(7.0, abs=0.01)
+    assert area(disc([0, 0, 0], 1, 2.0, 90)) == pytest.approx(np.pi * 4, rel=1e-2)
+
+
+def test_a_wall_with_openings_keeps_the_rest_of_its_area() -> None:
+    wall = Wall((0.0, 0.0), (10.0, 0.0), 0.0, 6.0, Material.BRICK)
+    openings = [
+        Opening(1, 2, 1, 2, 0.5, Material.GLASS),
+        Opening(4, 6, 0, 2, 0.2, None),
+        Opening(1, 3, 4, 5, 0.1, None),
+    ]
+    mesh = make_wall(wall, openings)
+    front = mesh.triangles[np.abs(mesh.triangles[..., 1]).max(axis=1) < 1e-6]
+    assert area(front) == pytest.approx(60.0 - 1.0 - 4.0 - 2.0)
+    assert area(mesh.triangles[mesh.material_ids == Material.GLASS]) == pytest.approx(1.0)
+    normal = np.cross(front[:, 1] - front[:, 0], front[:, 2] - front[:, 0])
+    assert (normal[:, 1] < 0.0).all()  # outside is on the right of the way from start to stop
+
+
+def test_placing_turns_moves_and_renumbers() -> None:
+    mesh = surface(box([0, 0, 0], [1, 2, 3]), Class.CAR, Material.PAINT)
+    moved = placed(mesh, np.pi / 2, (10.0, 0.0, 1.0), 7)
+    np.testing.assert_allclose(moved.triangles.min(axis=(0, 1)), [8, 0, 1], atol=1e-5)
+    assert set(moved.instance_ids) == {7} and set(mesh.instance_ids) == {0}
+    assert len(joined([])) == 0 and len(joined([mesh, moved])) == 24
+    assert quads(np.zeros((0, 4, 3))).shape == (0, 3, 3)
+
+
+@pytest.mark.parametrize("make", [make_car, make_truck, make_person, lambda rng: make_tree(rng, 200)])
+def test_bodies_stand_on_the_ground_and_have_a_sensible_size(make) -> None:
+    for seed in range(5):
+        corners = make(np.random.default_rng(seed)).triangles.reshape(-1, 3)
+        assert -0.6 < corners[:, 2].min() < 0.1
+        assert 1.3 < corners[:, 2].max() < 14.0
+        assert np.abs(corners[:, :2]).max() < 6.0
+
+
+def test_leaves_and_hedges_are_vegetation_and_a_bicycle_is_a_bicycle() -> None:
+    rng = np.random.default_rng(0)
+    assert set(make_hedge(rng, 4.0).class_ids) == {Class.VEGETATION}
+    assert set(make_bicycle().class_ids) == {Class.BICYCLE}
+    assert len(REFLECTIVITY) == len(Material) and REFLECTIVITY.min() > 0.0
+
+
+@pytest.mark.parametrize("route", [*LARGE, "turns", "corridor", "endless_corridor"])
+def test_the_same_seed_builds_the_same_world_and_another_seed_another(route: Route) -> None:
+    first, again, other = (build_scene(WorldConfig(route=route, seed=seed, scene=SPARSE)) for seed in (4, 4, 5))
+    for name in Mesh.__slots__:
+        assert getattr(first.static, name).tobytes() == getattr(again.static, name).tobytes()
+    assert len(first.movers) == len(again.movers)
+    for a, b in zip(first.movers, again.movers):
+        assert a.mesh.triangles.tobytes() == b.mesh.triangles.tobytes()
+        assert a.motion.poses(np.array([10**9])).tobytes() == b.motion.poses(np.array([10**9])).tobytes()
+    if route != "endless_corridor":  # it has nothing to draw by lot
+        assert first.static.triangles.tobytes() != other.static.triangles.tobytes()
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_object_has_a_number_of_its_own_and_known_classes(route: Route) -> None:
+    scene = build_scene(WorldConfig(route=route, scene=SPARSE))
+    assert np.isfinite(scene.static.triangles).all()
+    assert set(np.unique(scene.static.class_ids)) <= set(Class)
+    assert set(np.unique(scene.static.material_ids)) <= set(Material)
+    movers = [set(mover.mesh.instance_ids.tolist()) for mover in scene.movers]
+    assert all(len(ids) == 1 for ids in movers)
+    numbers = [ids.pop() for ids in movers]
+    assert len(set(numbers)) == len(numbers) and not set(numbers) & set(scene.static.instance_ids.tolist())
+
+
+@pytest.mark.parametrize("route", [*LARGE, "turns", "corridor"])
+def test_nothing_stands_in_the_way_of_the_robot(route: Route) -> None:
+    recording = SyntheticRecording(WorldConfig(route=route, duration=100.0, scene=SPARSE))
+    half_width, front = (0.3, 1.3) if route == "corridor" else (1.0, 3.4)
+    for sweep in range(0, 1000, 50):
+        points = apply(recording.rig.T_base_lidar, recording.scan(sweep).scan.points)
+        inside = (np.abs(points[:, 1]) < half_width) & (points[:, 0] > 0.0) & (points[:, 0] < front)
+        assert not (inside & (points[:, 2] > 0.4) & (points[:, 2] < 1.6)).any()
+
+
+def test_a_repeating_street_looks_the_same_one_period_on() -> None:
+    scene = build_scene(WorldConfig(route="straight", scene=SPARSE))
+    period = scene.layout.period
+    corners = scene.static.triangles[:, 0].astype(np.float64)
+    window = (corners[:, 0] > -60.0) & (corners[:, 0] < 60.0)
+    here = np.round(corners[window] + [period, 0, 0], 1)
+    there = np.round(corners[(corners[:, 0] > period - 61.0) & (corners[:, 0] < period + 61.0)], 1)
+    common = set(map(tuple, here)) & set(map(tuple, there))
+    assert len(common) > 0.97 * len(set(map(tuple, here)))  # not all: rounding, and the grid of the ground

@@ -1,6 +1,7 @@
 """The program as a whole: how fast it starts and replays, what memory it holds, and how it keeps up live."""
 
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -42,9 +43,10 @@ def replay_speed(options: BenchOptions, result: Result, python: str) -> None:
         child([*command, "synth", recording, "--seed", "0", "--duration", str(RECORDING_SECONDS)])
         size = sum(file.stat().st_size for file in Path(recording).rglob("*") if file.is_file())
         options.say("replay: whole process")
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), _children_cpu()
         _plain([*command, "replay", recording, "--out", out])
         seconds = time.perf_counter() - start
+        result.add(OURS, REPLAYED, "CPU time of replay", _children_cpu() - cpu, "s")
         result.add(OURS, REPLAYED, "size", size / 2**20, "MiB")
         result.add(OURS, REPLAYED, "wall time of replay", seconds, "s")
         result.add(OURS, REPLAYED, "real-time factor of replay", RECORDING_SECONDS / seconds, "x")
@@ -78,6 +80,12 @@ def _median_wall(command: list[str]) -> float:
         child(command)
         walls.append(time.perf_counter() - start)
     return float(np.median(walls))
+
+
+def _children_cpu() -> float:
+    """CPU time (s) of all ended children of this process."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _plain(command: list[str]) -> None:

@@ -137,7 +137,7 @@ class PipelineNode(LifecycleNode):
 
     def _activate(self) -> None:
         self._first_scan_ns = None
-        for port in (*self._inputs.values(), *self._outputs.values()):
+        for port in self._inputs.values():
             port.start()
         for stage in self.pipeline.stages:
             thread = StageThread(stage, self._maker(stage.make), self._deliver)
@@ -181,7 +181,7 @@ class PipelineNode(LifecycleNode):
             if rig is None:
                 return None
             for port in self._outputs.values():
-                port.set_rig(rig)
+                port.start(rig)
             self.get_logger().info(
                 f"sensors: LiDAR {rig.lidar_frame!r}, IMU {rig.imu_frame!r}, body {rig.base_frame!r}"
             )
@@ -207,8 +207,8 @@ class PipelineNode(LifecycleNode):
         return rig_from(self.transforms.buffer, self.config.input, lidar_frame, imu_frame or None)
 
     def _deliver(self, stream: str, item: Any) -> None:
-        if stream in self._outputs:
-            self._outputs[stream].publish(item)
+        for port in self._outputs.values():
+            port.publish(stream, item)
         now_ns = time.monotonic_ns()
         for thread in self.threads.values():
             if stream in thread.stage.reads:
@@ -221,8 +221,6 @@ class PipelineNode(LifecycleNode):
             thread.restart()
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        for port in self._outputs.values():
-            port.start()
         for thread in self.threads.values():
             thread.restart()
         response.success = self.is_active

@@ -119,27 +119,29 @@ class OdometryPort:
         self.odometry_imu = node.create_lifecycle_publisher(OdometryMessage, "odometry_imu", qos.result(100))
         self.cloud = node.create_lifecycle_publisher(PointCloud2, "cloud_registered", qos.result(2))
         self.path_publisher = node.create_lifecycle_publisher(Path, "path", qos.latched())
-        self.start()
-
-    def start(self) -> None:
-        """Forget the path and the motion."""
-        self.path = PathRecord(self.node.config.publish)
-        self._path_due_ns = 0
+        self.path, self._path_due_ns = PathRecord(node.config.publish), 0
+        self._rig: SensorRig | None = None
         self._predictor: Any = None
         self._corrected_ns = 0
-        self._rig: SensorRig | None = None
         self._lock = threading.Lock()
 
-    def set_rig(self, rig: SensorRig) -> None:
-        """The sensors are known: predictions between scans become possible where there is an IMU."""
+    def start(self, rig: SensorRig) -> None:
+        """The odometry begins at the origin, with its sensors in these places; called in the thread of its stage."""
         from slam.imu_rate import ImuRatePredictor
 
         with self._lock:
             self._rig = rig
             self._predictor = ImuRatePredictor(self.node.config.odometry, rig) if rig.has_imu else None
+        self.path, self._path_due_ns = PathRecord(self.node.config.publish), 0
 
-    def publish(self, update: OdometryUpdate) -> None:
-        """One scan was registered; called in the thread of its stage."""
+    def publish(self, stream: str, item: Any) -> None:
+        """One output of the odometry; called in the thread of its stage."""
+        if stream == "odometry":
+            self._publish(item)
+        elif stream == "odometry_reset" and self._rig is not None:
+            self.start(self._rig)
+
+    def _publish(self, update: OdometryUpdate) -> None:
         odometry, frames = update.odometry, (self.node.config.publish.odom_frame, self.node.config.input.base_frame)
         self.odometry.publish(messages.odometry_to(odometry, *frames))
         if self.node.config.publish.tf:
@@ -151,10 +153,11 @@ class OdometryPort:
 
     def hear(self, stream: str, item: Any) -> None:
         """An input item arrived; called in the thread of the subscriptions."""
-        if stream != "imu" or self._predictor is None or not is_wanted(self.odometry_imu):
+        if stream != "imu" or not is_wanted(self.odometry_imu):
             return
         with self._lock:
-            predicted, corrected_ns = self._predictor.add_imu(item), self._corrected_ns
+            predicted = self._predictor.add_imu(item) if self._predictor is not None else []
+            corrected_ns = self._corrected_ns
         frames = (self.node.config.publish.odom_frame, self.node.config.input.base_frame)
         max_gap_ns = self.node.config.odometry.time.max_gap_ns
         for odometry in predicted:
@@ -167,11 +170,9 @@ class OdometryPort:
             self.node.destroy_lifecycle_publisher(publisher)
 
     def _correct(self, update: OdometryUpdate) -> None:
-        if update.imu_state is None or self._predictor is None:
-            return
         with self._lock:
-            if update.odometry.stamp_ns < self._corrected_ns:  # the clock was moved back
-                self._predictor.reset()
+            if update.imu_state is None or self._predictor is None:
+                return
             self._predictor.correct(update.imu_state)
             self._corrected_ns = update.odometry.stamp_ns
 
@@ -200,9 +201,6 @@ class PathRecord:
 
     def add(self, stamp_ns: int, T_odom_base: np.ndarray) -> None:
         """Append a pose when the body moved by `step` since the last; when full, every second one goes."""
-        if self.stamps_ns and stamp_ns <= self.stamps_ns[-1]:  # the odometry started again
-            self.stamps_ns.clear()
-            self.poses.clear()
         place = T_odom_base[:3, 3]
         if self.poses and np.linalg.norm(place - self.poses[-1][:3]) < self.step:
             return

@@ -124,7 +124,7 @@ class StageThread:
             self._report(error)
         except Exception as error:
             self._fail(f"stage {self.stage.name} failed on {stream!r} input and starts again: {error!r}")
-            self._worker.reset()
+            self.restart()
 
     def _note(self, output: Any) -> None:
         """Time an output from the arrival of the newest scan that it can contain."""

@@ -71,6 +71,16 @@ class PipelineNode(LifecycleNode):
         """The configuration in force."""
         return self.parameters.config
 
+    def warm_up(self) -> None:
+        """Compile the kernels, or load them from the cache. Seconds to a minute the first time, then nothing."""
+        from perception.kernels import clouds
+        from slam import kernels
+
+        start = time.monotonic()
+        clouds.warm_up()
+        kernels.warm_up()
+        self.get_logger().debug(f"kernels ready after {time.monotonic() - start:.1f} s")
+
     def autostart(self) -> bool:
         """Configure and activate when the parameter says so; False when that failed."""
         if not self.get_parameter("autostart").value:
@@ -120,13 +130,7 @@ class PipelineNode(LifecycleNode):
             thread.wake()
 
     def _configure(self) -> None:
-        from perception.kernels import clouds
-        from slam import kernels
-
-        start = time.monotonic()
-        clouds.warm_up()
-        kernels.warm_up()
-        self.get_logger().info(f"kernels ready after {time.monotonic() - start:.1f} s")
+        self.warm_up()
         self.transforms = Transforms(self, self.wake_stages)
         written = {stream for stage in self.pipeline.stages for stream in stage.writes}
         wanted = {stream for stage in self.pipeline.stages for stream in stage.reads} - written

@@ -117,18 +117,20 @@ class _Graph:
 
     def facts(self, seconds: float) -> "LiveFacts":
         """What was seen."""
-        from perception.doctor.live import LiveFacts, Status
+        from perception.doctor.live import LiveFacts, Status, sources
 
         own = self.node.get_fully_qualified_name()
         names = sorted(f"{space.rstrip('/')}/{name}" for name, space in self.node.get_node_names_and_namespaces())
-        clouds = tuple(watch.facts() for watch in self.clouds.values())
-        imus = tuple(watch.facts() for watch in self.imus.values())
+        endpoints = tuple(self._endpoints(own))
+        lidars, inertial = sources(endpoints, CLOUD), sources(endpoints, IMU)
+        clouds = tuple(watch.facts() for topic, watch in self.clouds.items() if topic in lidars)
+        imus = tuple(watch.facts() for topic, watch in self.imus.items() if topic in inertial)
         rig, reason = self._rig(clouds, imus)
         return LiveFacts(
             seconds=seconds,
             domain=os.environ.get("ROS_DOMAIN_ID", "0"),
             nodes=tuple(name for name in names if name != own and not name.rsplit("/", 1)[-1].startswith("_")),
-            endpoints=tuple(self._endpoints(own)),
+            endpoints=endpoints,
             clouds=clouds,
             imus=imus,
             largest_cloud=self.largest_cloud,

@@ -57,6 +57,7 @@ def run(make_node: "Callable[[], PipelineNode]", arguments: list[str] | None = N
         node = make_node()
         bridge_logging(node)
         executor.add_node(node)
+        node.warm_up()  # before the heartbeat begins, which it would interrupt
         started = node.autostart()
         stop.interrupts = False
         if started:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 
+from nodes import messages
 from nodes.odometry_node import OdometryNode
 from tests.contract import room
 from tests.contract.graph import spinning, wait_for
@@ -179,6 +180,22 @@ def test_lidar_silence_is_degraded_at_once_failed_later_and_over_when_it_returns
         robot.drive(8, first=8, pause=0.1)
         robot.wait_for_reason("OK", OK, timeout=2.0)
         assert len(robot.heard["odometry"]) > num_poses
+
+
+def test_poses_from_the_imu_alone_end_after_the_longest_gap(robot):
+    with running():
+        robot.send_places()
+        robot.wait_for_node()
+        robot.drive(20, pause=0.05)
+        wait_for(lambda: len(robot.heard["odometry"]) == 20, "poses")
+        first = 20 * room.SCAN_NS // room.IMU_NS + 3
+        for index in range(first, first + 500):  # 2.5 s
+            stamp_ns, gyro, accel = room.imu_sample(index)
+            robot.imu.publish(messages.imu_to(stamp_ns, "imu", gyro, accel))
+            time.sleep(0.001)
+        wait_for(lambda: robot.values()["imu received"] == str(first + 500), "all samples to arrive")
+        last_scan, last = stamps(robot.heard["odometry"])[-1], stamps(robot.heard["odometry_imu"])[-1]
+        assert 0.9 < (last - last_scan) / 1e9 <= 1.0
 
 
 def test_clock_moved_back_resets_the_odometry_once(robot):

@@ -24,7 +24,15 @@ ALLOWED = {
     "evaluation": (*BASE, *METHODS, "slam", "io"),
     "pipeline": (*BASE, *METHODS, "slam", "io", "evaluation", "world", "progress"),
     "progress": (),
-    "nodes": (*BASE, *METHODS, "slam", "io", "evaluation", "pipeline"),
+    "nodes": (
+        *BASE,
+        *METHODS,
+        "slam",
+        "io",
+        "evaluation",
+        "pipeline",
+        "doctor",
+    ),  # doctor: its facts, for nodes/doctor.py
     "presets": (),
 }
 COMMANDS = ("cli", "__main__", "bench", "doctor", "compile")  # the top: may import every part

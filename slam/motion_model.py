@@ -19,6 +19,9 @@ from slam.state import State
 
 FIRST_VELOCITY_STD = 1.0  # m/s, of the velocity that the first two scans give
 
+SLOW_SHIFT = 0.02  # m per sweep; smaller ones are within the noise of the points
+SLOW_TURN = 0.003  # rad per sweep
+
 log = logging.getLogger(__name__)
 
 
@@ -92,6 +95,11 @@ class MotionModel:
         filter_.set_velocity(filter_.state.R @ self.twist.linear, FIRST_VELOCITY_STD)
         self._last = Posterior(filter_.state, end_ns)
         return filter_, sweep_motion(filter_.state, end_ns, self.twist, start_ns, end_ns)
+
+    def is_slow(self, length_ns: int) -> bool:
+        """True when the learned motion does not distort a sweep of this length."""
+        shift, turn = self.twist.linear * length_ns * 1e-9, self.twist.angular * length_ns * 1e-9
+        return bool(np.linalg.norm(shift) < SLOW_SHIFT and np.linalg.norm(turn) < SLOW_TURN)
 
     def predict(self, filter_: Filter, start_ns: int, end_ns: int) -> Motion:
         """Carry the filter to `end_ns`; the motion covers the sweep that began at `start_ns`."""

@@ -147,8 +147,7 @@ class LidarInertialOdometry:
         """The velocity is known only from the second scan on; with it the first scan is de-skewed and mapped anew."""
         self._first = None
         for _ in range(START_PASSES):
-            shift = self.motion_model.twist.linear * (first.end_ns - first.start_ns) * 1e-9
-            if not match.is_accepted or np.linalg.norm(shift) < self.config.filter.search_step:
+            if not match.is_accepted or self.motion_model.is_slow(first.end_ns - first.start_ns):
                 break
             self._filter, motion = self.motion_model.first_again(first.start_ns, first.end_ns)
             self.local_map.clear()

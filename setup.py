@@ -35,6 +35,7 @@ setup(
         ("share/perception", ["package.xml"]),
         ("share/perception/launch", files("launch/*.launch.py")),
         ("share/perception/rviz", files("launch/rviz/*.rviz")),
+        ("share/perception/rviz", files("launch/rviz/*.rviz")),
         ("share/perception/config", files("perception/presets/*.yaml")),
         ("lib/perception", files("nodes/scripts/*_node")),
     ],

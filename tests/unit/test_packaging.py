@@ -185,6 +185,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_what_ros_looks_for(sourc
     assert "share/ament_index/resource_index/packages/perception" in data
     assert "share/perception/package.xml" in data
     assert {f"share/perception/launch/{path.name}" for path in (ROOT / "launch").glob("*.launch.py")} <= data
+    assert {f"share/perception/rviz/{path.name}" for path in (ROOT / "launch/rviz").iterdir()} <= data
     assert {f"share/perception/config/{path.name}" for path in (ROOT / "perception/presets").glob("*.yaml")} <= data
     assert {f"lib/perception/{name}" for name in node_names()} <= data
     assert "Provides-Extra: ros" in metadata
@@ -228,6 +229,7 @@ def test_colcon_builds_and_installs_the_package(sources: Path, tmp_path: Path, o
         "lib/perception/perception",
         *(f"lib/perception/{name}" for name in node_names()),
         *(f"share/perception/launch/{path.name}" for path in (ROOT / "launch").glob("*.launch.py")),
+        "share/perception/rviz/odometry.rviz",
         *(f"share/perception/config/{path.name}" for path in (ROOT / "perception/presets").glob("*.yaml")),
     ]
     assert [name for name in expected if not (prefix / name).exists()] == []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from perception.core.errors import InvalidInput
+from perception.core.errors import DataLoss, InvalidInput
 from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
 from perception.core.types import ImuBatch, Scan
@@ -45,16 +45,23 @@ class BagRecording:
         self.rig, places = probe_rig(self.bag, probe, self._imu, config)
         self.reference, more = _reference(path, self.bag)
         self.summary = Summary(self.bag.kind, self._rows(), (*notes, *self._format.notes, *places, *more))
-        self.losses.counts.clear()  # `events` meets the same messages again
+        self.losses.clear()  # `events` meets the same messages again
 
     def events(self) -> Iterator[Scan | ImuBatch]:
         """Scans and IMU batches in the order of time, read ahead in a thread."""
-        self.losses.counts.clear()
+        self.losses.clear()
         try:
-            yield from read_ahead(lambda: batched(in_order(self._items())))
+            yield from read_ahead(self._ordered)
         finally:
             if self.losses.counts:
                 log.warning("%s: not used: %s", self.path, self.losses)
+
+    def _ordered(self) -> Iterator[Scan | ImuBatch]:
+        """What was read before a damage is given out before the damage is reported."""
+        damage: list[DataLoss] = []
+        yield from batched(in_order(_until_damage(self._items(), damage)))
+        if damage:
+            raise damage[0]
 
     def _items(self) -> Iterator[Scan | Sample]:
         makers = self._makers()
@@ -85,6 +92,13 @@ class BagRecording:
             imu = f"{topic.name}, {topic.count} samples, {rate}, frame {self._imu.frame}"
         reference = f"{len(self.reference)} poses" if self.reference else "none"
         return ("points", points), ("imu", imu), ("base", self.rig.base_frame), ("reference", reference)
+
+
+def _until_damage(items: Iterator[Scan | Sample], damage: list[DataLoss]) -> Iterator[Scan | Sample]:
+    try:
+        yield from items
+    except DataLoss as error:
+        damage.append(error)
 
 
 def _format(clouds: list[Any], config: InputConfig) -> CloudFormat:

@@ -64,7 +64,7 @@ class FolderRecording:
 
     def events(self) -> Iterator[Scan | ImuBatch]:
         """The scans, read ahead in a thread. A file that cannot be read costs only itself."""
-        self.losses.counts.clear()
+        self.losses.clear()
         try:
             yield from read_ahead(self._scans, MAX_WAITING)
         finally:

@@ -1,5 +1,6 @@
 """What every kind of input offers to the pipeline, whatever the format it came in."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,20 +12,29 @@ from perception.core.types import ImuBatch, Scan, SensorRig
 from perception.io.config import InputConfig
 
 CAPTURES = (".pcap", ".pcapng")
+NUMBER = re.compile(r"[-+]?(\d[\d.e+]*|nan|inf)")
 MAX_REASONS = 20  # different texts that `Losses` keeps; a hostile file could make any number of them
 
 
 @dataclass(slots=True)
 class Losses:
-    """What a reader could not use, counted by reason."""
+    """What a reader could not use, counted by reason. Reasons that differ in their numbers only are one."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    _first: dict[str, str] = field(default_factory=dict)  # the text kept for each reason without its numbers
 
     def add(self, reason: str, count: int = 1) -> None:
         """Count one more loss."""
-        if reason not in self.counts and len(self.counts) >= MAX_REASONS:
-            reason = "other reasons"
+        if len(self._first) < MAX_REASONS:
+            reason = self._first.setdefault(NUMBER.sub("#", reason), reason)
+        else:
+            reason = self._first.get(NUMBER.sub("#", reason), "other reasons")
         self.counts[reason] = self.counts.get(reason, 0) + count
+
+    def clear(self) -> None:
+        """Start to count again."""
+        self.counts.clear()
+        self._first.clear()
 
     def __str__(self) -> str:
         return "; ".join(f"{reason} ({count} x)" for reason, count in self.counts.items())

@@ -74,6 +74,8 @@ class Ros1Storage:
         if not end:
             return None
         channels = dict(_connections(file, end))
+        if not channels:
+            return None  # the place of the index is behind the end of a file that was cut
         found = Contents(dict.fromkeys(channels.values(), 0))
         found.compression = "" if compression == "none" else compression
         file.seek(end)

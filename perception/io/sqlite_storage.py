@@ -39,7 +39,8 @@ class SqliteStorage:
             with self._connection() as connection:
                 channels = _channels(connection)
                 found = Contents(dict.fromkeys(channels.values(), 0))
-                query = "SELECT topic_id, COUNT(*), MIN(timestamp), MAX(timestamp) FROM messages GROUP BY topic_id"
+                time = "CAST(timestamp AS INTEGER)"  # a column of sqlite may hold anything
+                query = f"SELECT topic_id, COUNT(*), MIN({time}), MAX({time}) FROM messages GROUP BY topic_id"
                 for number, count, start_ns, end_ns in connection.execute(query):
                     found.counts[channels[number]] += count
                     found.start_ns, found.end_ns = min(found.start_ns, start_ns), max(found.end_ns, end_ns)
@@ -55,11 +56,11 @@ class SqliteStorage:
                 channels = _channels(connection)
                 wanted = [number for number, channel in channels.items() if topics is None or channel.topic in topics]
                 query = (
-                    f"SELECT topic_id, timestamp, CASE WHEN length(data) <= {MAX_RECORD} THEN data END FROM messages "
-                    f"WHERE topic_id IN ({','.join('?' * len(wanted))}) ORDER BY id"
+                    f"SELECT topic_id, CAST(timestamp AS INTEGER), CASE WHEN length(data) <= {MAX_RECORD} THEN data "
+                    f"END FROM messages WHERE topic_id IN ({','.join('?' * len(wanted))}) ORDER BY id"
                 )
                 for number, log_ns, data in connection.execute(query, wanted):
-                    yield channels[number], int(log_ns), unpacked_message(data)
+                    yield channels[number], log_ns, unpacked_message(data)
         except (sqlite3.Error, TypeError, OverflowError) as error:
             raise Damaged(f"the data base is broken ({error})") from None
 
@@ -84,21 +85,25 @@ def _open(path: Path) -> sqlite3.Connection:
     """Read-only; `immutable` leaves no journal beside a recording and also works on a read-only medium."""
     has_journal = path.with_name(path.name + "-wal").exists()
     mode = "mode=ro" if has_journal else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute(
+        "PRAGMA writable_schema=ON"
+    )  # else a file that was cut is refused as a whole; it stays read-only
+    return connection
 
 
 def _channels(connection: sqlite3.Connection) -> dict[int, Channel]:
-    definitions = {}
+    definitions: dict[str, tuple[str, str]] = {}
     if _columns(connection, "message_definitions"):
-        query = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
-        definitions = {
-            name: (text, encoding.removeprefix("ros2")) for name, encoding, text in connection.execute(query)
-        }
+        query = "SELECT topic_type, encoded_message_definition, encoding FROM message_definitions"
+        for name, text, form in connection.execute(query):
+            definitions[str(name)] = (str(text), str(form).removeprefix("ros2"))
     if not {"id", "name", "type", "serialization_format"} <= _columns(connection, "topics"):
         raise Damaged("it has no table of topics, so it is no rosbag2 file or was cut at its beginning")
     query = "SELECT id, name, type, serialization_format FROM topics ORDER BY id"
     return {
-        number: Channel(topic, kind, encoding, *definitions.get(kind, ("", "")))
+        number: Channel(str(topic), str(kind), str(encoding), *definitions.get(kind, ("", "")))
         for number, topic, kind, encoding in connection.execute(query)
     }
 

@@ -78,7 +78,10 @@ class RegistrationConfig(Config):
     """Matching of a scan with the local map."""
 
     robust_scale: float = Field(
-        0.0, ge=0.0, le=10.0, description="Residual (m) of weight 1/4 (Geman-McClure); 0: all matches count alike."
+        0.08, ge=0.0, le=10.0, description="Residual (m) of weight 1/4 (Geman-McClure); 0: all matches count alike."
+    )
+    robust_factor: float = Field(
+        1.5, ge=0.0, le=10.0, description="The scale is at least the mean absolute residual times this."
     )
     weak_translation: float = Field(
         0.016, ge=0.0, le=1.0, description="Least information per match of a determined translation."

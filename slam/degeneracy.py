@@ -26,11 +26,11 @@ class Degeneracy:
         return len(self.weak_translation) + len(self.weak_rotation) > 0
 
 
-def analyse(HtH: np.ndarray, num_matches: int, mean_squared_range: float, config: RegistrationConfig) -> Degeneracy:
-    """Weak directions of `HtH` (6, 6), order p, R. Without matches everything is weak."""
-    if num_matches == 0 or mean_squared_range <= 0.0:
+def analyse(HtH: np.ndarray, sum_weights: float, mean_squared_range: float, config: RegistrationConfig) -> Degeneracy:
+    """Weak directions of `HtH` (6, 6), order p, R, over matches of that weight. Without matches everything is weak."""
+    if sum_weights <= 0.0 or mean_squared_range <= 0.0:
         return Degeneracy(np.eye(3), np.eye(3), np.zeros(3), np.zeros(3))
-    information = HtH[:6, :6] / num_matches
+    information = HtH[:6, :6] / sum_weights
     A, B, C = information[:3, :3], information[:3, 3:], information[3:, 3:]
     translation = A - B @ _inverse(C) @ B.T
     rotation = (C - B.T @ _inverse(A) @ B) / mean_squared_range

@@ -5,7 +5,12 @@ The kernels live in `kernels_hash` (voxel hash), `kernels_planes` and `kernels_k
 `NUMBA_CACHE_DIR` or beside the sources; it is specific to the processor.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from slam.config import MapConfig
 
 
 def warm_up(num_threads: int = 1) -> None:

@@ -37,7 +37,7 @@ class ScanMeasurement:
         self.equations = equations
         if search:
             self.degeneracy = analyse(
-                equations.HtH, equations.num_matches, equations.mean_squared_range, self.config.registration
+                equations.HtH, equations.sum_weights, equations.mean_squared_range, self.config.registration
             )
         if not self.is_degenerate or equations.num_matches < self.config.filter.min_matches:
             return equations

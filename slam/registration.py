@@ -25,22 +25,29 @@ class NormalEquations:
     HtH: np.ndarray  # (6, 6) or (12, 12) float64
     Htz: np.ndarray  # (6,) or (12,) float64
     num_matches: int
+    sum_weights: float  # of the robust kernel, 1 for a match on its plane
     sum_squared_residual: float  # m^2, not weighted
-    mean_squared_range: float  # m^2, of the matched points from the IMU
+    mean_squared_range: float  # m^2, of the matched points from the IMU, weighted
 
 
 class Registration:
-    """Matches of one scan. Holds the buffers, which are reused from scan to scan."""
+    """Matches of one scan. Holds the buffers, which are reused from scan to scan.
+
+    The scale of the robust kernel (Geman-McClure) follows the mean absolute residual of the call before, down to
+    `robust_scale`: a scan that is far off is pulled by all its points, one that lies well by those on their planes.
+    """
 
     def __init__(self, config: RegistrationConfig) -> None:
         self.config = config
-        self._matches = np.zeros((0, 6))
+        self._matches = np.zeros((0, 5))
         self._match_ids = np.zeros(0, dtype=np.int32)
         self._match_counts = np.zeros(kernels.NUM_CHUNKS, dtype=np.int64)
+        self._residuals = np.zeros(kernels.NUM_CHUNKS)
         self._sums = np.zeros((kernels.NUM_CHUNKS, kernels.NUM_SUMS))
         self._sums_extrinsics = np.zeros((kernels.NUM_CHUNKS, kernels.NUM_SUMS_EXTRINSICS))
         self._origin = np.zeros(3)
         self._num_points = 0
+        self._scale = 0.0
 
     @property
     def num_matches(self) -> int:
@@ -61,7 +68,7 @@ class Registration:
         self._reserve(len(points_lidar))
         self._origin = local_map.origin.copy()
         pose = local_map.relative(R @ R_IL, R @ t_IL + p)
-        matches = (self._matches, self._match_ids, self._match_counts)
+        matches = (self._matches, self._match_ids, self._match_counts, self._residuals)
         store = local_map.store
         if local_map.config.mode == "voxel_plane":
             self._run(
@@ -74,6 +81,7 @@ class Registration:
                 "associate_knn", store.table, store.cells, store.neighbours, store.payload[0], local_map.edge,
                 points_lidar, pose, config.knn_max_squared_distance, config.knn_max_offset, *matches,
             )  # fmt: skip
+        self._adapt(float(self._residuals.sum()), self.num_matches)
 
     def linearise(
         self,
@@ -98,16 +106,27 @@ class Registration:
             p - self._origin,
             np.ascontiguousarray(R_IL),
             np.ascontiguousarray(t_IL),
-            self.config.robust_scale,
+            self._scale,
             self._matches,
             self._match_ids,
             self._match_counts,
         )
         if with_extrinsics:
             kernels.linearise_extrinsics(*arguments, self._sums_extrinsics)
-            return _unpacked(self._sums_extrinsics.sum(axis=0), 12, UPPER_12)
-        self._run("linearise", *arguments, self._sums)
-        return _unpacked(self._sums.sum(axis=0), 6, UPPER_6)
+            sums = self._sums_extrinsics.sum(axis=0)
+        else:
+            self._run("linearise", *arguments, self._sums)
+            sums = self._sums.sum(axis=0)
+        num, weights, squares, absolute, ranges = sums[-kernels.NUM_TOTALS :]
+        self._adapt(absolute, num)
+        HtH, Htz = _unpacked(sums, UPPER_12 if with_extrinsics else UPPER_6)
+        mean_squared_range = float(ranges / weights) if weights > 0.0 else 0.0
+        return NormalEquations(HtH, Htz, int(num), float(weights), float(squares), mean_squared_range)
+
+    def _adapt(self, sum_absolute: float, num: float) -> None:
+        if self.config.robust_scale > 0.0:
+            mean = sum_absolute / max(num, 1.0)
+            self._scale = max(self.config.robust_scale, self.config.robust_factor * mean)
 
     def _run(self, kernel: str, *arguments: object) -> None:
         if self.config.num_threads == 1:  # must not touch the thread pool
@@ -121,16 +140,13 @@ class Registration:
     def _reserve(self, num_points: int) -> None:
         self._num_points = num_points
         if len(self._match_ids) < num_points:
-            self._matches = np.zeros((num_points, 6))
+            self._matches = np.zeros((num_points, 5))
             self._match_ids = np.zeros(num_points, dtype=np.int32)
 
 
-def _unpacked(sums: np.ndarray, size: int, upper: tuple[np.ndarray, np.ndarray]) -> NormalEquations:
-    num_upper = len(upper[0])
+def _unpacked(sums: np.ndarray, upper: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    num_upper, size = len(upper[0]), int(upper[0][-1]) + 1
     HtH = np.zeros((size, size))
     HtH[upper] = sums[:num_upper]
     HtH.T[upper] = sums[:num_upper]
-    num, squares, ranges = sums[num_upper + size : num_upper + size + 3]
-    return NormalEquations(
-        HtH, sums[num_upper : num_upper + size].copy(), int(num), float(squares), float(ranges / max(num, 1.0))
-    )
+    return HtH, sums[num_upper : num_upper + size].copy()

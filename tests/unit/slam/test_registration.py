@@ -6,6 +6,7 @@ import pytest
 from perception.core.errors import InvalidInput
 from perception.core.geometry import exp_so3, inverse, transform
 from slam.config import MapConfig, RegistrationConfig
+from slam.kernels_hash import OFFSETS
 from slam.local_map import LocalMap
 from slam.registration import NormalEquations, Registration
 
@@ -71,9 +72,9 @@ def prepared(mode: str, origin: np.ndarray, **options: float) -> tuple[LocalMap,
 def test_jacobian_row_of_section_7() -> None:
     n, d, p_L = np.array([0.6, -0.48, 0.64]), -1.2, np.array([[3.0, 4.0, -1.0]], dtype=np.float32)
     R, p = exp_so3(np.array([0.02, -0.03, 0.5])), np.array([1.0, 2.0, 3.0])
-    registration = Registration(RegistrationConfig())
+    registration = Registration(RegistrationConfig(robust_scale=0.0))
     registration._reserve(1)
-    registration._matches[0] = [*n, d, 10.0, 1.0]
+    registration._matches[0] = [*n, d, 10.0]
     registration._match_counts[63] = 1
     out = registration.linearise(p_L, R, p, R_IL, T_IL)
     h = np.array([0.6, -0.48, 0.64, 1.262593474, -2.900398691, -3.817494503])
@@ -110,7 +111,7 @@ def test_jacobian_agrees_with_finite_differences() -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("robust_scale", [0.0, 0.2])
 def test_sums_are_those_of_the_rows(mode: str, robust_scale: float) -> None:
-    local_map, registration, R, p = prepared(mode, np.zeros(3), robust_scale=robust_scale)
+    local_map, registration, R, p = prepared(mode, np.zeros(3), robust_scale=robust_scale, robust_factor=0.0)
     points = seen_from(room(9, 3000), lidar_pose(R, p))
     registration.associate(local_map, points, R, p + 0.02, R_IL, T_IL)
     R, p = R @ exp_so3(np.array([0.01, -0.02, 0.01])), p + np.array([0.1, -0.05, 0.02])
@@ -122,6 +123,19 @@ def test_sums_are_those_of_the_rows(mode: str, robust_scale: float) -> None:
         np.testing.assert_allclose(out.Htz, (H[:, :size] * w[:, None]).T @ z, rtol=1e-9, atol=1e-7)
         assert out.num_matches == len(z) > 1000
         assert out.sum_squared_residual == pytest.approx(z @ z)
+        assert out.sum_weights == pytest.approx(w.sum())
+
+
+def test_the_robust_scale_follows_the_residuals_down_to_its_limit() -> None:
+    local_map, registration, R, p = prepared("voxel_plane", np.zeros(3), robust_scale=0.08, robust_factor=1.5)
+    points = seen_from(room(9, 3000), lidar_pose(R, p))
+    for offset in (0.5, 0.0):
+        registration.associate(local_map, points, R, p + offset, R_IL, T_IL)
+        _, z = rows(registration, points, R, p + offset)
+        scale = max(0.08, 1.5 * np.abs(z).mean())
+        out = registration.linearise(points, R, p + offset, R_IL, T_IL)
+        assert out.sum_weights == pytest.approx(((scale**2 / (scale**2 + z**2)) ** 2).sum())
+    assert scale == 0.08
 
 
 def test_planes_are_those_of_the_voxel_of_each_point() -> None:
@@ -140,8 +154,8 @@ def test_planes_are_those_of_the_voxel_of_each_point() -> None:
         home = ids.get(tuple(voxel), -1)
         if home < 0:
             continue
-        near = [b for v, b in ids.items() if 0 < np.abs(np.array(v) - voxel).sum() <= 2 >= 2 * np.abs(v - voxel).max()]
-        near = [b for b in near if store.payload[1][b, 7] > 0]
+        near = [ids.get(tuple(voxel + step), -1) for step in OFFSETS[:18]]
+        near = [b for b in near if b >= 0 and store.payload[1][b, 7] > 0]
         centroids = {b: (store.cells[b, :3] + 0.5) * edge + store.payload[1][b, 3:6] for b in [home, *near]}
         if store.payload[1][home, 7] <= 0:
             home = min(near, key=lambda b: np.linalg.norm(centroids[b] - x), default=-1)

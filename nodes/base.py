@@ -74,11 +74,11 @@ class PipelineNode(LifecycleNode):
     def warm_up(self) -> None:
         """Compile the kernels, or load them from the cache. Seconds to a minute the first time, then nothing."""
         from perception.kernels import clouds
-        from slam import kernels
+        from slam.warm_up import warm_up
 
         start = time.monotonic()
         clouds.warm_up()
-        kernels.warm_up()
+        warm_up()
         self.get_logger().debug(f"kernels ready after {time.monotonic() - start:.1f} s")
 
     def autostart(self) -> bool:

@@ -12,7 +12,7 @@ Columns = dict[str, np.ndarray]  # (N,) each
 SUFFIXES = (".bin", ".pcd", ".ply", ".npz")
 KITTI_COLUMNS = ("x", "y", "z", "intensity")  # float32 each
 MAX_FILE = 1_000_000_000  # bytes of one scan
-STEP = 0.005  # m, of the integers in the difference-coded scans of the shared data sets
+STEPS_PER_METRE = 200.0  # of the integers in the difference-coded scans of the shared data sets
 
 
 def read_columns(path: Path) -> Columns:
@@ -117,7 +117,7 @@ def _coordinates(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
         if steps.ndim != 2 or steps.shape[0] != 3 or steps.dtype != np.int16:
             raise InvalidInput(f"{path}: dxyz: expected (3, N) int16, got {steps.shape} {steps.dtype}")
         table = np.empty((steps.shape[1], 3), dtype=np.float32)
-        return np.multiply(np.cumsum(steps, axis=1, dtype=np.int16).T, np.float32(STEP), out=table)
+        return np.divide(np.cumsum(steps, axis=1, dtype=np.int16).T, np.float32(STEPS_PER_METRE), out=table)
     points = next((arrays[name] for name in ("points", "xyz") if name in arrays), None)
     if points is None or points.ndim != 2 or points.shape[1] < 3 or points.dtype.kind not in "fiu":
         raise InvalidInput(f"{path}: expected points or xyz of shape (N, 3), got {', '.join(arrays) or 'nothing'}")

@@ -155,11 +155,14 @@ def error_section(errors: TrajectoryErrors, start_ns: int) -> Section:
 def path_section(poses: np.ndarray, stamps_ns: np.ndarray, reference: np.ndarray | None = None) -> Section:
     """The path (N, 4, 4) from above and its height, beside the paired poses (N, 4, 4) of a reference if any."""
     seconds = (stamps_ns - stamps_ns[0]) / NS_PER_S if len(stamps_ns) else np.zeros(0)
-    lists = [("estimate", poses, 1)] if reference is None else [("reference", reference, 2), ("estimate", poses, 1)]
-    distance = path_lengths(lists[0][1]) if len(poses) else seconds
-    above = [Curve(name, path[:, 0, 3], path[:, 1, 3], colour, seconds) for name, path, colour in lists]
-    height = [Curve(name, distance, path[:, 2, 3], colour) for name, path, colour in lists]
-    tall = _map_height(lists[0][1])
+    distance = path_lengths(poses if reference is None else reference) if len(poses) else seconds
+    above, height = [], []
+    for name, path, colour in (("reference", reference, 2), ("estimate", poses, 1)):
+        if path is not None:
+            x, y, z = path[:, :3, 3].T
+            above.append(Curve(name, x, y, colour, seconds, is_broad=path is reference))
+            height.append(Curve(name, distance, z, colour, is_broad=path is reference))
+    tall = _map_height(poses)
     return Section(
         "Trajectory",
         [

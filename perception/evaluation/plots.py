@@ -4,7 +4,7 @@ A chart is complete as it is. `templates/report.js` adds a readout under the poi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import pairwise
 
@@ -27,6 +27,7 @@ class Curve:
     y: np.ndarray  # (N,)
     colour: int = 1  # number of a colour of the style sheet
     seconds: np.ndarray | None = None  # (N,) time of each point, where x is not the time
+    is_broad: bool = False  # drawn wide and pale, to be seen under another one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +42,7 @@ class Chart:
     equal_axes: bool = False  # one metre is as long in x as in y
     from_zero: bool = False  # the y axis starts at zero
     cut_outliers: bool = False
+    top: float = float("-inf")  # the y axis reaches at least so high
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def line_chart(chart: Chart) -> str:
     y = _finite([curve.y for curve in curves])
     if len(x) == 0 or len(y) == 0:
         return _frame(chart.title, chart.height, f'<text class="tick" x="{LEFT}" y="60">no values</text>')
-    top, cut = float(y.max()), ""
+    top, cut = max(float(y.max()), chart.top), ""
     if chart.cut_outliers and top > OUTLIER * (usual := float(np.percentile(y, 99.0))) > 0.0:
         top, cut = 2.0 * usual, f" (highest: {top:.3g})"
     axes = _axes(chart, x, y, top)
@@ -112,7 +114,7 @@ def thinned(curve: Curve, keep_peaks: bool) -> Curve:
     else:
         ids = np.unique(np.linspace(0, num - 1, MAX_POINTS).round().astype(np.int64))
     seconds = None if curve.seconds is None else curve.seconds[ids]
-    return Curve(curve.name, curve.x[ids], curve.y[ids], curve.colour, seconds)
+    return replace(curve, x=curve.x[ids], y=curve.y[ids], seconds=seconds)
 
 
 def ticks(low: float, high: float, count: int = NUM_TICKS) -> np.ndarray:
@@ -185,9 +187,8 @@ def _polylines(curve: Curve, axes: _Axes) -> str:
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x[start:end].tolist(), y[start:end].tolist()))
         times = "" if curve.seconds is None else " ".join(f"{t:.1f}" for t in curve.seconds[start:end].tolist())
         data = f' data-t="{times}"' if times else ""
-        parts.append(
-            f'<polyline class="line c{curve.colour}" data-name="{escape(curve.name)}"{data} points="{points}"/>'
-        )
+        look = f"line c{curve.colour}{' broad' if curve.is_broad else ''}"
+        parts.append(f'<polyline class="{look}" data-name="{escape(curve.name)}"{data} points="{points}"/>')
     return "".join(parts)
 
 

@@ -45,6 +45,7 @@ class RunReport:
     timings: Mapping[str, Samples] = field(default_factory=dict)  # by stage: CPU time of each step in ms
     series: Mapping[str, Samples] = field(default_factory=dict)  # by name with unit, e.g. "matches"; bool or number
     health: tuple[tuple[int, Health], ...] = ()  # stamp_ns and state, one per scan
+    highlights: tuple[tuple[str, str], ...] = ()  # name and value, shown large beside distance and error
     counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by stage
     config_yaml: str = ""
 
@@ -108,7 +109,7 @@ def _tiles(report: RunReport, errors: TrajectoryErrors | None) -> list[tuple[str
         if len(values):
             median, p95 = np.percentile(values, [50.0, 95.0])
             tiles.append((f"{stage}: CPU per scan, p95 {p95:.1f} ms", f"{median:.1f} ms"))
-    return tiles
+    return [*tiles, *report.highlights]
 
 
 def _sections(report: RunReport, errors: TrajectoryErrors | None) -> list[Section]:
@@ -139,4 +140,5 @@ def _series(name: str, samples: Samples, start_ns: int) -> str:
     is_flag = values.dtype == np.bool_
     share = f" ({100.0 * values.mean():.1f} % of the scans)" if is_flag and len(values) else ""
     curve = Curve("", seconds, values.astype(np.float64), colour=4 if is_flag else 3)
-    return line_chart(Chart(name + share, "time (s)", "0 no, 1 yes" if is_flag else "", [curve], from_zero=True))
+    label, top = ("0 no, 1 yes", 1.0) if is_flag else ("", 0.0)
+    return line_chart(Chart(name + share, "time (s)", label, [curve], from_zero=True, top=top))

@@ -274,7 +274,7 @@ def _segments(
     poses: np.ndarray, truth: np.ndarray, options: Options
 ) -> tuple[tuple[SegmentErrors, ...], tuple[float, float], str]:
     lengths = path_lengths(truth)
-    wanted, step, rule = _segment_rule(float(lengths[-1]), options)
+    wanted, step, why = _segment_rule(float(lengths[-1]), options)
     found, percents, degrees = [], [], []
     for length in wanted:
         pairs = segment_pairs(lengths, length, step)
@@ -283,23 +283,24 @@ def _segments(
             percents.append(100.0 * translation / length)
             degrees.append(100.0 * rotation / length)
             found.append(SegmentErrors(length, len(pairs), float(percents[-1].mean()), float(degrees[-1].mean())))
+    starts = "every pose" if step == 1 else f"every {step}th pose"
+    rule = f"{'/'.join(f'{segment.length:g}' for segment in found)} m from {starts} ({why})"
     if not found:
-        return (), (float("nan"), float("nan")), f"{rule}: the drive is too short for any"
+        return (), (float("nan"), float("nan")), f"none: the path of {lengths[-1]:.2f} m is too short ({why})"
     return tuple(found), (float(np.concatenate(percents).mean()), float(np.concatenate(degrees).mean())), rule
 
 
 def _segment_rule(path_length: float, options: Options) -> tuple[tuple[float, ...], int, str]:
+    """Lengths to try, step between their starts, and why these."""
     if options.segment_lengths:
         wanted, why = options.segment_lengths, "as asked"
     elif path_length >= LONG_DRIVE:
-        wanted, why = KITTI_LENGTHS, "KITTI's lengths"
+        wanted, why = KITTI_LENGTHS, "KITTI's 100 to 800 m, as far as the drive is long enough"
     elif path_length >= SHORT_DRIVE:
         wanted, why = SHORT_LENGTHS, f"shorter than KITTI's, the drive has {path_length:.0f} m"
     else:
         wanted, why = TINY_LENGTHS, f"much shorter than KITTI's, the path has {path_length:.1f} m"
-    step = options.segment_step or (KITTI_STEP if wanted == KITTI_LENGTHS else 1)
-    starts = "from every pose" if step == 1 else f"from every {step}th pose"
-    return wanted, step, f"{'/'.join(f'{length:g}' for length in wanted)} m {starts} ({why})"
+    return wanted, options.segment_step or (KITTI_STEP if wanted == KITTI_LENGTHS else 1), why
 
 
 def _warnings(estimate: Trajectory, reference: Trajectory, pairs: Pairs) -> tuple[str, ...]:

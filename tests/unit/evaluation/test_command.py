@@ -32,7 +32,7 @@ def test_table_shows_errors_segments_offset_and_lever_arm(files: Path):
         "100 m",
         "0.02 s added to the estimate",
         "1, 0, 0, 0.5 /",
-        "KITTI's lengths",
+        "KITTI's 100 to 800 m",
     ):
         assert words in " ".join(result.output.split())
 

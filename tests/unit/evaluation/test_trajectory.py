@@ -76,7 +76,8 @@ def test_a_scale_error_shows_as_percent_of_every_segment_length():
 
 
 @pytest.mark.parametrize(
-    ("metres", "words", "shortest"), [(300, "KITTI's lengths", 100.0), (70, "shorter than", 10.0), (6, "much", 0.5)]
+    ("metres", "words", "shortest"),
+    [(300, "KITTI's 100 to 800 m", 100.0), (70, "shorter than", 10.0), (6, "much", 0.5)],
 )
 def test_segment_lengths_follow_the_drive_and_say_so(metres: int, words: str, shortest: float):
     reference = curved_drive(metres * 10 + 1, step=0.1)

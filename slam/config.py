@@ -39,6 +39,9 @@ class PreprocessConfig(Config):
     registration_voxel_size: float = Field(
         0.75, ge=0.02, le=10.0, description="One point per voxel of this edge (m) is registered."
     )
+    all_points: bool = Field(
+        False, description="Hand out every point in range de-skewed, not only those that enter the map; takes longer."
+    )
 
 
 class MapConfig(Config):

@@ -12,7 +12,7 @@ import numpy as np
 from perception.core.geometry import transform
 from perception.core.health import OK, Health, Level, worst
 from perception.core.types import ImuBatch, OdometryUpdate, RegistrationReport, Scan, SensorRig
-from perception.kernels.voxels import VoxelScratch, voxel_downsample
+from perception.kernels.voxels import VoxelScratch, voxel_indices
 from slam.base_motion import odometry_of_base
 from slam.config import OdometryConfig
 from slam.deskew import Motion, deskew
@@ -20,7 +20,7 @@ from slam.filter import Correction, Filter
 from slam.local_map import LocalMap
 from slam.measurement import ScanMeasurement
 from slam.motion_model import MotionModel
-from slam.preprocess import crop
+from slam.preprocess import crop, thin
 from slam.registration import Registration
 from slam.sweep import Sweep, SweepClock
 
@@ -31,7 +31,8 @@ START_PASSES = 3  # each divides the error of the first velocity by about ten
 class Match:
     """What came of one scan. Without a correction it had too few points."""
 
-    points: np.ndarray  # (N, 3) float32, de-skewed, LiDAR frame
+    points: np.ndarray  # (N, 3) float32, de-skewed, LiDAR frame, those that enter the map
+    motion: Motion
     measurement: ScanMeasurement
     correction: Correction | None
 
@@ -108,40 +109,43 @@ class LidarInertialOdometry:
         return updates
 
     def _process(self, scan: Scan, end_ns: int) -> OdometryUpdate | None:
-        sweep = Sweep(scan.stamp_ns, end_ns, *crop(scan.points, scan.offsets_ns, self.config.preprocess))
+        points, offsets_ns = thin(scan.points, scan.offsets_ns, self.config.preprocess, self._scratch)
+        sweep = Sweep(scan.stamp_ns, end_ns, points, offsets_ns)
         if self._filter is None:
-            return self._begin_map(sweep)
+            return self._begin_map(sweep, scan)
         if end_ns <= self._filter.stamp_ns:
             self._drop("ends before the last one")
             return None
         match = self._register(self._filter, sweep)
         if self._first is not None:
             match = self._settle_start(self._first, sweep, match)
-        return self._conclude(self._filter, match)
+        return self._conclude(self._filter, match, scan)
 
-    def _begin_map(self, sweep: Sweep) -> OdometryUpdate | None:
+    def _begin_map(self, sweep: Sweep, scan: Scan) -> OdometryUpdate | None:
         """The first scan with enough points defines `odom` and begins the map."""
         if self.motion_model.is_before_start(sweep.end_ns):
             self._drop("before the first imu sample")
             return None
-        num_points = len(voxel_downsample(sweep.points, self.config.preprocess.registration_voxel_size, self._scratch))
+        num_points = len(self._sparse(sweep.points))
         if num_points < self.config.filter.min_points:
             self._drop("too few points to start with")
             return None
         self._filter, motion = self.motion_model.first(sweep.start_ns, sweep.end_ns)
         self._first = sweep
-        points = self._extend_map(self._filter, self._deskewed(self._filter, sweep, motion))
+        points = self._deskewed(self._filter, sweep, motion)
+        self._extend_map(self._filter, points)
+        points = self._handed_out(self._filter, scan, motion, points)
         return self._update(self._filter, points, RegistrationReport(num_points, 0, 0, 0.0), OK)
 
     def _register(self, filter_: Filter, sweep: Sweep) -> Match:
         """The method: predict, de-skew, thin out, match and correct, learn the motion."""
         motion = self.motion_model.predict(filter_, sweep.start_ns, sweep.end_ns)
         points = self._deskewed(filter_, sweep, motion)
-        sparse = voxel_downsample(points, self.config.preprocess.registration_voxel_size, self._scratch)
+        sparse = self._sparse(points)
         measurement = ScanMeasurement(self.config, self.registration, self.local_map, sparse)
         correction = filter_.update(measurement) if len(sparse) >= self.config.filter.min_points else None
         self.motion_model.learn(filter_, correction is not None and correction.is_accepted)
-        return Match(points, measurement, correction)
+        return Match(points, motion, measurement, correction)
 
     def _settle_start(self, first: Sweep, sweep: Sweep, match: Match) -> Match:
         """The velocity is known only from the second scan on; with it the first scan is de-skewed and mapped anew."""
@@ -155,25 +159,34 @@ class LidarInertialOdometry:
             match = self._register(self._filter, sweep)
         return match
 
-    def _conclude(self, filter_: Filter, match: Match) -> OdometryUpdate:
+    def _conclude(self, filter_: Filter, match: Match, scan: Scan) -> OdometryUpdate:
         """Extend the map and say how it went."""
         if match.correction is not None:
             self._extend_map(filter_, match.points)
         num_iterations = match.correction.num_iterations if match.correction is not None else 0
-        return self._update(filter_, match.points, match.measurement.report(num_iterations), self._judge(match))
+        points = self._handed_out(filter_, scan, match.motion, match.points)
+        return self._update(filter_, points, match.measurement.report(num_iterations), self._judge(match))
 
     def _deskewed(self, filter_: Filter, sweep: Sweep, motion: Motion | None) -> np.ndarray:
         if motion is None:
             return sweep.points
         return deskew(sweep.points, sweep.offsets_ns, sweep.start_ns, motion, self._T_imu_lidar(filter_))
 
-    def _extend_map(self, filter_: Filter, points: np.ndarray) -> np.ndarray:
+    def _sparse(self, points: np.ndarray) -> np.ndarray:
+        return points[voxel_indices(points, self.config.preprocess.registration_voxel_size, self._scratch)]
+
+    def _extend_map(self, filter_: Filter, points: np.ndarray) -> None:
         state = filter_.state
         T_odom_lidar = transform(state.R, state.position) @ self._T_imu_lidar(filter_)
-        thinned = voxel_downsample(points, self.config.preprocess.map_voxel_size, self._scratch)
-        self.local_map.insert(thinned, T_odom_lidar)
+        self.local_map.insert(points, T_odom_lidar)
         self.local_map.evict(T_odom_lidar[:3, 3])
-        return points
+
+    def _handed_out(self, filter_: Filter, scan: Scan, motion: Motion | None, points: np.ndarray) -> np.ndarray:
+        """The points of the update: those of the map, or on demand every point in range."""
+        if not self.config.preprocess.all_points:
+            return points
+        sweep = Sweep(scan.stamp_ns, filter_.stamp_ns, *crop(scan.points, scan.offsets_ns, self.config.preprocess))
+        return self._deskewed(filter_, sweep, motion)
 
     def _judge(self, match: Match) -> Health:
         correction, measurement = match.correction, match.measurement

@@ -7,8 +7,24 @@ import numpy as np
 from numba import njit
 
 from perception.core.types import check
+from perception.kernels.voxels import VoxelScratch, voxel_indices
 from slam.config import PreprocessConfig
 from slam.kernels_hash import JIT
+
+NO_RETURN = 1e-6  # m; a driver writes zeros where no echo came back
+
+
+def thin(
+    points: np.ndarray, offsets_ns: np.ndarray, config: PreprocessConfig, scratch: VoxelScratch
+) -> tuple[np.ndarray, np.ndarray]:
+    """`crop` and the voxel filter of the map in one pass: points (M, 3) float32 and their offsets (M,) int64.
+
+    Voxels are those of the raw cloud: thinning comes before de-skewing, which is then needed for few points only.
+    """
+    check("offsets_ns", offsets_ns, (len(points),), np.int64)
+    least = max(config.min_range, NO_RETURN)
+    rows = voxel_indices(points, config.map_voxel_size, scratch, least, config.max_range)
+    return points[rows], offsets_ns[rows]
 
 
 def crop(points: np.ndarray, offsets_ns: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray, np.ndarray]:

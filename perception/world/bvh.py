@@ -12,6 +12,7 @@ from perception.world.mesh import Mesh
 
 LEAF_SIZE = 4  # triangles; fewer make the tree deeper, more make leaves slower
 NUM_BINS = 16
+BINS_SCALE = np.float32(NUM_BINS * 0.9999)  # keeps the highest centre in the last bin
 STACK_SIZE = 96  # nodes; a tree is never deeper, see `_split`
 
 
@@ -40,8 +41,8 @@ def build_bvh(mesh: Mesh) -> Bvh:
     boxes = np.zeros((max(n, 1), 2, 6), dtype=np.float32)
     children = np.zeros((max(n, 1), 2), dtype=np.int32)
     leaf_rows = np.zeros((n + 1, 2), dtype=np.int32)
-    low, high = triangles.min(axis=1), triangles.max(axis=1)
-    num_nodes, num_leaves = _build(low, high, order, boxes, children, leaf_rows)
+    bounds = np.concatenate([triangles.min(axis=1), triangles.max(axis=1)], axis=1)
+    num_nodes, num_leaves = _build(bounds, order, boxes, children, leaf_rows)
     first = triangles[order, 0]
     corners = np.concatenate([first, triangles[order, 1] - first, triangles[order, 2] - first], axis=1)
     return Bvh(
@@ -60,10 +61,13 @@ def _area(box):
 
 
 @numba.njit(nogil=True, cache=True)
-def _grow(box, low, high):
+def _grow(box, other):
+    """Make `box` hold `other` too."""
     for k in range(3):
-        box[k] = min(box[k], low[k])
-        box[k + 3] = max(box[k + 3], high[k])
+        if other[k] < box[k]:
+            box[k] = other[k]
+        if other[k + 3] > box[k + 3]:
+            box[k + 3] = other[k + 3]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -74,63 +78,69 @@ def _clear(box):
 
 
 @numba.njit(nogil=True, cache=True)
-def _best_split(low, high, order, start, stop, bin_boxes, bin_counts, right_boxes):
-    """Axis, bin and cost of the cheapest split of a range by the centres of its triangles; axis -1: none."""
+def _centres(bounds, order, start, stop, axis):
+    """Lowest and highest centre of the triangles of a range, doubled."""
+    low, high = np.float32(np.inf), -np.float32(np.inf)
+    for i in range(start, stop):
+        c = bounds[order[i], axis] + bounds[order[i], axis + 3]
+        if c < low:
+            low = c
+        if c > high:
+            high = c
+    return low, high
+
+
+@numba.njit(nogil=True, cache=True)
+def _best_split(bounds, order, start, stop, bin_boxes, bin_counts, right_areas, sweep):
+    """Axis and bin of the cheapest split of a range by the centres of its triangles; axis -1: none."""
     best_axis, best_bin, best_cost = -1, 0, np.float32(np.inf)
-    sweep = np.empty(6, dtype=np.float32)
     for axis in range(3):
-        c_low, c_high = np.float32(np.inf), -np.float32(np.inf)
-        for i in range(start, stop):
-            c = low[order[i], axis] + high[order[i], axis]
-            c_low, c_high = min(c_low, c), max(c_high, c)
+        c_low, c_high = _centres(bounds, order, start, stop, axis)
         if not c_high > c_low:
             continue
-        scale = np.float32(NUM_BINS * 0.9999) / (c_high - c_low)
+        scale = BINS_SCALE / (c_high - c_low)
         for b in range(NUM_BINS):
             _clear(bin_boxes[b])
             bin_counts[b] = 0
         for i in range(start, stop):
             t = order[i]
-            b = int((low[t, axis] + high[t, axis] - c_low) * scale)
+            b = int((bounds[t, axis] + bounds[t, axis + 3] - c_low) * scale)
             bin_counts[b] += 1
-            _grow(bin_boxes[b], low[t], high[t])
+            _grow(bin_boxes[b], bounds[t])
         _clear(sweep)
         for b in range(NUM_BINS - 1, 0, -1):
-            _grow(sweep, bin_boxes[b, :3], bin_boxes[b, 3:])
-            right_boxes[b] = sweep
+            _grow(sweep, bin_boxes[b])
+            right_areas[b] = _area(sweep)
         _clear(sweep)
         left = 0
         for b in range(NUM_BINS - 1):
-            _grow(sweep, bin_boxes[b, :3], bin_boxes[b, 3:])
+            _grow(sweep, bin_boxes[b])
             left += bin_counts[b]
             if left == 0 or left == stop - start:
                 continue
-            cost = left * _area(sweep) + (stop - start - left) * _area(right_boxes[b + 1])
+            cost = left * _area(sweep) + (stop - start - left) * right_areas[b + 1]
             if cost < best_cost:
                 best_axis, best_bin, best_cost = axis, b, cost
     return best_axis, best_bin
 
 
 @numba.njit(nogil=True, cache=True)
-def _split(low, high, order, start, stop, depth, bin_boxes, bin_counts, right_boxes):
+def _split(bounds, order, start, stop, depth, bin_boxes, bin_counts, right_areas, sweep):
     """Reorder a range into two parts and return where the second starts.
 
     The middle where no split by place exists (equal centres) and below a depth that would overflow the stack of a ray.
     """
     axis, best_bin = -1, 0
     if depth < STACK_SIZE // 2:
-        axis, best_bin = _best_split(low, high, order, start, stop, bin_boxes, bin_counts, right_boxes)
+        axis, best_bin = _best_split(bounds, order, start, stop, bin_boxes, bin_counts, right_areas, sweep)
     if axis < 0:
         return (start + stop) // 2
-    c_low, c_high = np.float32(np.inf), -np.float32(np.inf)
-    for i in range(start, stop):
-        c = low[order[i], axis] + high[order[i], axis]
-        c_low, c_high = min(c_low, c), max(c_high, c)
-    scale = np.float32(NUM_BINS * 0.9999) / (c_high - c_low)
+    c_low, c_high = _centres(bounds, order, start, stop, axis)
+    scale = BINS_SCALE / (c_high - c_low)
     left, right = start, stop - 1
     while left <= right:
         t = order[left]
-        if int((low[t, axis] + high[t, axis] - c_low) * scale) <= best_bin:
+        if int((bounds[t, axis] + bounds[t, axis + 3] - c_low) * scale) <= best_bin:
             left += 1
         else:
             order[left], order[right] = order[right], t
@@ -139,37 +149,42 @@ def _split(low, high, order, start, stop, depth, bin_boxes, bin_counts, right_bo
 
 
 @numba.njit(nogil=True, cache=True)
-def _build(low, high, order, boxes, children, leaves):
+def _push(todo, top, start, stop, parent, side, depth):
+    todo[top, 0], todo[top, 1], todo[top, 2], todo[top, 3], todo[top, 4] = start, stop, parent, side, depth
+    return top + 1
+
+
+@numba.njit(nogil=True, cache=True)
+def _build(bounds, order, boxes, children, leaves):
     """Fill nodes and leaves; returns how many of each. A single leaf still gets a node, with an empty second child."""
     bin_boxes = np.empty((NUM_BINS, 6), dtype=np.float32)
-    right_boxes = np.empty((NUM_BINS, 6), dtype=np.float32)
+    right_areas = np.empty(NUM_BINS, dtype=np.float32)
+    sweep = np.empty(6, dtype=np.float32)
     bin_counts = np.empty(NUM_BINS, dtype=np.int64)
     todo = np.empty((4 * STACK_SIZE, 5), dtype=np.int64)  # start, stop, parent node, side, depth
     n = len(order)
-    num_nodes, num_leaves, top = 1, 0, 0
+    num_nodes, num_leaves = 1, 0
     _clear(boxes[0, 0])
     _clear(boxes[0, 1])
-    middle = n if n <= LEAF_SIZE else _split(low, high, order, 0, n, 0, bin_boxes, bin_counts, right_boxes)
-    todo[top] = np.array([middle, n, 0, 1, 1])
-    todo[top + 1] = np.array([0, middle, 0, 0, 1])
-    top += 2
+    middle = n
+    if n > LEAF_SIZE:
+        middle = _split(bounds, order, 0, n, 0, bin_boxes, bin_counts, right_areas, sweep)
+    top = _push(todo, 0, middle, n, 0, 1, 1)
+    top = _push(todo, top, 0, middle, 0, 0, 1)
     while top > 0:
         top -= 1
-        start, stop, parent, side, depth = todo[top]
+        start, stop, parent, side, depth = todo[top, 0], todo[top, 1], todo[top, 2], todo[top, 3], todo[top, 4]
         _clear(boxes[parent, side])
         for i in range(start, stop):
-            _grow(boxes[parent, side], low[order[i]], high[order[i]])
+            _grow(boxes[parent, side], bounds[order[i]])
         if stop - start <= LEAF_SIZE:
             leaves[num_leaves, 0], leaves[num_leaves, 1] = start, stop - start
             children[parent, side] = ~num_leaves
             num_leaves += 1
             continue
-        middle = _split(low, high, order, start, stop, depth, bin_boxes, bin_counts, right_boxes)
-        node = num_nodes
+        middle = _split(bounds, order, start, stop, depth, bin_boxes, bin_counts, right_areas, sweep)
+        children[parent, side] = num_nodes
+        top = _push(todo, top, middle, stop, num_nodes, 1, depth + 1)
+        top = _push(todo, top, start, middle, num_nodes, 0, depth + 1)
         num_nodes += 1
-        children[parent, side] = node
-        todo[top, 0], todo[top, 1], todo[top, 2], todo[top, 3], todo[top, 4] = middle, stop, node, 1, depth + 1
-        top += 1
-        todo[top, 0], todo[top, 1], todo[top, 2], todo[top, 3], todo[top, 4] = start, middle, node, 0, depth + 1
-        top += 1
     return num_nodes, num_leaves

@@ -34,6 +34,7 @@ class BeamConfig(Config):
     )
     range_noise: float = Field(0.015, ge=0.0, le=0.5, description="Standard deviation of a range at right angles (m).")
     grazing_noise: float = Field(0.004, ge=0.0, le=0.1, description="Further noise (m) per tangent of the incidence.")
+    far_noise: float = Field(1.5e-4, ge=0.0, le=0.01, description="Further noise (m) per metre of range.")
     dropout: float = Field(0.01, ge=0.0, le=1.0, description="Share of beams lost whatever they hit.")
 
 

@@ -11,7 +11,8 @@ import numba
 import numpy as np
 
 from perception.world.bvh import STACK_SIZE, Bvh, build_bvh
-from perception.world.mesh import Mesh, joined
+from perception.world.classes import Class, Material
+from perception.world.mesh import Mesh, joined, surface
 
 NO_HIT = -1
 _FAST = {"nnan", "nsz", "arcp", "contract"}  # infinities stay: empty boxes are made of them
@@ -272,3 +273,12 @@ def _cast(
         else:
             ranges[i], hit_rows[i] = t, rows[best]
             cosines[i] = _incidence(corners[best], ux, uy, uz)
+
+
+def warm_up() -> None:
+    """Compile the kernels of this file and of `bvh.py` for the types they are used with."""
+    corner = np.zeros((1, 3, 3))
+    triangle = surface(corner, Class.OTHERS, Material.CONCRETE)
+    origins, directions = np.zeros((1, 3), dtype=np.float32), np.ones((1, 3), dtype=np.float32)
+    rays = Rays(origins, directions, np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32))
+    cast(build_accelerator(triangle), rays, no_movers(), 1.0)

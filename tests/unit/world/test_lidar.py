@@ -12,7 +12,7 @@ from perception.world.raycast import Hits
 from perception.world.recording import EPOCH_NS, SyntheticRecording
 
 SPARSE = SceneConfig(leaves_per_tree=60, num_moving_cars=8, num_pedestrians=6)
-EXACT = BeamConfig(range_noise=0.0, grazing_noise=0.0, dropout=0.0, range_at_10_percent=1000.0)
+EXACT = BeamConfig(range_noise=0.0, grazing_noise=0.0, far_noise=0.0, dropout=0.0, range_at_10_percent=1000.0)
 
 
 def recording_of(route: str, duration: float = 8.0, **changes) -> SyntheticRecording:
@@ -76,15 +76,16 @@ def test_points_on_moving_objects_lie_on_them_where_they_are_at_that_time() -> N
     assert distances.max() < 0.05  # a step of the moving objects, at 10 m/s and 2.5 ms
 
 
-def test_noise_grows_where_the_beam_grazes() -> None:
+def test_noise_grows_with_the_range_and_where_the_beam_grazes() -> None:
     n = 20_000
-    rng = np.random.default_rng(0)
-    spread = []
-    for cosine in (1.0, 0.2):
-        hits = Hits(np.full(n, 20, np.float32), np.zeros(n, np.int32), np.full(n, cosine, np.float32))
-        spread.append(float(np.std(noisy_ranges(hits, BeamConfig(), rng))))
-    assert spread[0] == pytest.approx(0.015, rel=0.05)
-    assert spread[1] == pytest.approx(np.hypot(0.015, 0.004 * np.sqrt(1 - 0.04) / 0.2), rel=0.05)
+
+    def spread(distance: float, cosine: float) -> float:
+        hits = Hits(np.full(n, distance, np.float32), np.zeros(n, np.int32), np.full(n, cosine, np.float32))
+        return float(np.std(noisy_ranges(hits, BeamConfig(), np.random.default_rng(0))))
+
+    assert spread(5.0, 1.0) == pytest.approx(0.015, rel=0.05)
+    assert spread(100.0, 1.0) == pytest.approx(np.hypot(0.015, 0.015), rel=0.05)
+    assert spread(5.0, 0.2) == pytest.approx(np.hypot(0.015, 0.004 * np.sqrt(1 - 0.04) / 0.2), rel=0.05)
 
 
 def test_dark_far_and_grazed_surfaces_return_less_often() -> None:

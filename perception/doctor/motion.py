@@ -111,9 +111,13 @@ class LidarRotations:
 
         self._odometry = LidarInertialOdometry(OdometryConfig(), SensorRig("lidar", "lidar", np.eye(4)))
         self._rotations: list[tuple[int, np.ndarray]] = []
+        self._newest_ns = 0
 
     def add(self, scan: Scan) -> None:
-        """Take one scan."""
+        """Take one scan; one that is not newer than the last is left out."""
+        if scan.stamp_ns <= self._newest_ns:
+            return
+        self._newest_ns = scan.stamp_ns
         self._keep(self._odometry.add_scan(scan))
 
     def finish(self) -> list[tuple[int, np.ndarray]]:

@@ -150,6 +150,24 @@ def test_real_bags_are_judged(name: str, level: str, words: str):
     assert any(finding.level == "error" for finding in findings) == (level == "error")
 
 
+def test_a_cut_bag_is_judged_by_its_readable_part_and_the_loss_is_named(tmp_path: Path):
+    whole = shared("data/rosbags/converted/kitti_0005_first3_mcap/kitti_0005_first3_mcap.mcap").read_bytes()
+    (tmp_path / "cut.mcap").write_bytes(whole[: len(whole) * 7 // 10])
+    findings = check_recording(look(tmp_path / "cut.mcap", InputConfig(), 60.0))
+    damage = next(finding for finding in findings if finding.check == "damage")
+    assert damage.level == "error"
+    assert "cut.mcap" in damage.value
+    assert any("usable of" in finding.value for finding in findings)
+
+
+@pytest.mark.parametrize("content", [b"", b"no bag at all", bytes(1000)])
+@pytest.mark.parametrize("name", ["x.mcap", "x.db3", "x.bag", "x.txt"])
+def test_a_file_that_is_no_recording_is_an_error_and_no_crash(tmp_path: Path, name: str, content: bytes):
+    (tmp_path / name).write_bytes(content)
+    findings = check_recording(look(tmp_path / name, InputConfig(), 60.0))
+    assert any(finding.level == "error" for finding in findings)
+
+
 def test_a_folder_of_scans_is_judged_too():
     findings = check_recording(look(shared("data/kitti_raw_0005"), InputConfig(), 1.0))
     assert bad([f for f in findings if "replay" not in f.check]) == []

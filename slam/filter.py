@@ -23,9 +23,12 @@ SWEEP_KNOTS = 9  # poses of a constant-velocity sweep; between them position is 
 class Information(Protocol):
     """What a measurement says about the first k dimensions of the error: H^T H (k, k) and H^T z (k,), z = -r."""
 
-    HtH: np.ndarray
-    Htz: np.ndarray
-    num_matches: int
+    @property
+    def HtH(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def Htz(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def num_matches(self) -> int: ...  # noqa: D102
 
 
 Measure = Callable[[State, bool], Information]  # at a state; True: correspondences are to be sought anew

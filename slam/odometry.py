@@ -45,6 +45,8 @@ class Match:
 class LidarInertialOdometry:
     """Scans and IMU samples in, poses of the base out. Each stream must come in the order of its stamps."""
 
+    _newest_end_ns: int  # of all scans received
+
     def __init__(self, config: OdometryConfig, rig: SensorRig) -> None:
         self.config = config
         self.rig = rig

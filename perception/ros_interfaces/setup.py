@@ -157,8 +157,9 @@ def shared_files() -> list[tuple[str, list[str]]]:
             entry.parent.mkdir(parents=True, exist_ok=True)
             entry.write_text(content, encoding="utf-8")
             files.append((f"share/ament_index/resource_index/{index}", [str(entry.relative_to(HERE))]))
-        for path in interface_files(package):
-            files.append((f"share/{package}/{path.parent.name}", [str(path.relative_to(HERE))]))
+        files.extend(
+            (f"share/{package}/{path.parent.name}", [str(path.relative_to(HERE))]) for path in interface_files(package)
+        )
     return files
 
 

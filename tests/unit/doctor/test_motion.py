@@ -1,4 +1,5 @@
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,3 +109,26 @@ def test_little_motion_and_missing_data_give_no_verdict():
         findings = check_motion(facts)
         assert levels(findings) == {"gyro against lidar": "ok"}
         assert "too little" in findings[0].value
+
+
+@pytest.mark.long
+def test_a_generated_drive_is_confirmed_and_a_wrong_extrinsic_found(tmp_path: Path):
+    from perception.core.geometry import quaternion_from_matrix
+    from perception.doctor.inspection import look
+    from perception.doctor.recording import check_recording
+    from perception.io.config import InputConfig
+    from perception.world.config import WorldConfig
+    from perception.world.synth import synthesise
+
+    path = synthesise(tmp_path / "turns", WorldConfig(seed=2, duration=20.0, route="turns"), lambda done, total: None)
+    facts = look(path, InputConfig(), 20.0)
+    assert levels(check_motion(facts.motion)) == {
+        "gyro unit": "ok",
+        "rotation of lidar to imu": "ok",
+        "clock offset": "ok",
+    }
+    assert not any(finding.level == "error" for finding in check_recording(facts))
+    T = facts.rig.T_base_imu
+    wrong = quaternion_from_matrix(T[:3, :3] @ exp_so3(np.array([np.radians(10.0), 0.0, 0.0])))
+    findings = check_recording(look(path, InputConfig(T_base_imu=(*T[:3, 3], *wrong)), 20.0))
+    assert levels(findings)["rotation of lidar to imu"] == "error"

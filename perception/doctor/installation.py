@@ -54,6 +54,7 @@ class InstallationFacts:
     executable: str
     cores: int
     memory: int  # bytes
+    prefix: str = ""  # folder of the virtual environment
     packages: tuple[Package, ...] = ()
     distributions: Mapping[str, str] = field(default_factory=dict)  # name to version, of everything installed
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -73,6 +74,7 @@ def check_installation(facts: InstallationFacts) -> list[Finding]:
         check_opencv,
         check_gtsam,
         check_mixed_ros,
+        check_other_wheels,
         check_ros_packages,
         check_ros_environment,
         check_threads,
@@ -138,6 +140,16 @@ def check_mixed_ros(facts: InstallationFacts) -> list[Finding]:
     if sourced:
         return [ok("ros: one source", f"{sourced} ({facts.environment.get('ROS_DISTRO', 'unknown distribution')})")]
     return [_no_ros()]
+
+
+def check_other_wheels(facts: InstallationFacts) -> list[Finding]:
+    """The ROS libraries of the wheels are those of this environment: child processes inherit the search path."""
+    folders = facts.environment.get("LD_LIBRARY_PATH", "").split(":")
+    others = [f for f in folders if "/site-packages/ros_" in f and not f.startswith(facts.prefix.rstrip("/") + "/")]
+    if not _ros_wheels(facts) or not others:
+        return []
+    remedy = "start it from a new shell, or unset LD_LIBRARY_PATH and _ROS_WHEELS_BOOTSTRAP_COMPLETE before"
+    return [error("ros: one environment", f"libraries of another one come first: {others[0]}", remedy)]
 
 
 def check_ros_packages(facts: InstallationFacts) -> list[Finding]:

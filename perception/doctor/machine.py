@@ -26,6 +26,7 @@ def probe() -> InstallationFacts:
         python=sys.version_info[:3],
         executable=sys.executable,
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        prefix=sys.prefix,
         memory=psutil.virtual_memory().total,
         packages=tuple(_packages(distributions)),
         distributions=distributions,

@@ -16,6 +16,7 @@ GOOD = InstallationFacts(
     executable="/venv/bin/python",
     cores=4,
     memory=8 * 2**30,
+    prefix="/venv",
     packages=(NUMPY, Package("ros-rclpy", "==7.1.6", "ros", "7.1.6", True)),
     distributions={"numpy": "2.4.6", "ros-rclpy": "7.1.6", "gtsam": "4.3.0", "opencv-python-headless": "5.0.0.93"},
     environment={"NUMBA_THREADING_LAYER": "omp", "OMP_WAIT_POLICY": "PASSIVE"},
@@ -56,6 +57,12 @@ CASES = {  # what is wrong: facts, level, check, words of value or remedy
     "old gtsam": (with_distributions(gtsam="4.2"), "error", "gtsam", "crashes with numpy 2.4.6"),
     "mixed ros": (with_variables(AMENT_PREFIX_PATH="/opt/ros/humble"), "error", "ros: one source", "/opt/ros/humble"),
     "mixed ros by path": (with_variables(LD_LIBRARY_PATH="/x:/opt/ros/jazzy/lib"), "error", "ros: one source", "jazzy"),
+    "other environment": (
+        with_variables(LD_LIBRARY_PATH="/old/lib/python3.11/site-packages/ros_rcl.libs:/venv/lib"),
+        "error",
+        "ros: one environment",
+        "/old/lib",
+    ),
     "no ros": (WITHOUT_WHEELS, "warn", "ros: one source", "replay"),
     "kilted wheel": (
         replace(GOOD, packages=(NUMPY, Package("ros-rclpy", "==7.1.6", "ros", "9.1.2", False))),

@@ -266,7 +266,11 @@ def check_extras(facts: InstallationFacts) -> list[Finding]:
         value = f"{EXTRA_USES.get(extra, 'optional')}: "
         if missing:
             found.append(
-                ok(f"extra: {extra}", f"{value}without {', '.join(missing)}", f"pip install 'perception[{extra}]'")
+                ok(
+                    f"extra: {extra}",
+                    f"{value}without {', '.join(missing)}",
+                    f"pip install -e '.[{extra}]' in the source tree",
+                )
             )
         else:
             found.append(ok(f"extra: {extra}", f"{value}installed"))

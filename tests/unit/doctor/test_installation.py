@@ -146,7 +146,7 @@ def test_libusb_from_its_wheel_is_enough_for_open3d():
 def test_a_missing_extra_names_its_install_command_and_is_no_fault():
     facts = replace(GOOD, packages=(NUMPY, Package("open3d-cpu", "==0.20.0", "viz", None, False)))
     found = next(finding for finding in check_installation(facts) if finding.check == "extra: viz")
-    assert (found.level, found.remedy) == ("ok", "pip install 'perception[viz]'")
+    assert (found.level, found.remedy) == ("ok", "pip install -e '.[viz]' in the source tree")
     assert "open3d-cpu" in found.value
 
 

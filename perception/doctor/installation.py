@@ -263,17 +263,9 @@ def check_extras(facts: InstallationFacts) -> list[Finding]:
     for extra in sorted({package.extra for package in facts.packages} - {"", "ros"}):
         members = [package for package in facts.packages if package.extra == extra]
         missing = [package.name for package in members if package.installed is None]
-        value = f"{EXTRA_USES.get(extra, 'optional')}: "
-        if missing:
-            found.append(
-                ok(
-                    f"extra: {extra}",
-                    f"{value}without {', '.join(missing)}",
-                    f"pip install -e '.[{extra}]' in the source tree",
-                )
-            )
-        else:
-            found.append(ok(f"extra: {extra}", f"{value}installed"))
+        value = f"{EXTRA_USES.get(extra, 'optional')}: {'without ' + ', '.join(missing) if missing else 'installed'}"
+        hint = f"pip install -e '.[{extra}]' in the source tree" if missing else ""
+        found.append(ok(f"extra: {extra}", value, hint))
     return found
 
 

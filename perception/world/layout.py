@@ -103,6 +103,7 @@ class Layout:
     streets: tuple[Street, ...]  # none indoors
     passage: Rectangle | None = None  # where a street leads through a building
     period: float = 0.0  # m, the world repeats along x; 0: never
+    oncoming: Course | None = None  # the way back in the other lane, where the route itself does not take it
 
     @property
     def furnished(self) -> tuple[Street, ...]:
@@ -125,7 +126,10 @@ def make_layout(config: WorldConfig, rng: np.random.Generator) -> Layout:
         "endless_corridor": (INDOOR_SPEED, TURN_RATE, 1.0),
     }.get(config.route, (TOWN_SPEED, TURN_RATE, 2.2))
     pace = Pace(config.speed or speed, rate, lateral, config.rest)
-    return Layout(terrain, course, pace, streets, passage, period)
+    oncoming = None
+    if config.route == "straight":
+        oncoming = _course(path[::-1] + np.array([-period, 2.0 * LANE]), terrain, KNOT_STEP)
+    return Layout(terrain, course, pace, streets, passage, period, oncoming)
 
 
 def _plan(route: Route) -> tuple[np.ndarray, tuple[Street, ...], Rectangle | None]:

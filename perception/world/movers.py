@@ -9,13 +9,14 @@ from perception.world.config import SceneConfig, WorldConfig
 from perception.world.ground import KERB, WALK, kind_at
 from perception.world.layout import PAVEMENT, Layout, Street
 from perception.world.mesh import Mesh, placed
-from perception.world.motion import Drive, Pace, Vehicle
+from perception.world.motion import Course, Drive, Pace, Vehicle
 from perception.world.people import Walk, make_person
 from perception.world.vehicles import make_car, make_truck
 
 AHEAD, BEHIND = 7.0, 14.0  # s, that cars keep from the robot; it loses some at its start
 TRUCK_SHARE = 0.15
 WALKING = (0.8, 1.6)  # m/s
+MARGIN = 2.0  # s that their drive goes on after the recording
 REAR_AXLE = 1.3  # m from the middle of a car, where its course runs
 INDOOR_SHARE = 0.25  # of the people of a street
 
@@ -59,29 +60,47 @@ def make_people_indoors(
 def _cars(layout: Layout, config: WorldConfig, rng: np.random.Generator, first_instance: int) -> list[Mover]:
     """Cars follow the same course with the same speed limits, so none ever meets another or the robot.
 
-    A lap in steady motion takes the time that `_lap_time` measures; the cars share it, far enough from the robot.
+    They share the time of a lap, far enough from the robot.
     """
     pace = Pace(layout.pace.speed, layout.pace.max_rate, layout.pace.max_lateral)
     lap = _lap_time(layout, pace)
-    room = lap - AHEAD - BEHIND
-    count = min(config.scene.num_moving_cars, int(room / AHEAD))
-    if count <= 0:
-        return []
-    drive = Drive(layout.course, pace, config.duration + lap + 2.0)
-    shifts = AHEAD + room * (np.arange(count) + rng.uniform(0.1, 0.6, size=count)) / count
+    wanted = config.scene.num_moving_cars
+    there = _shares(AHEAD, lap - BEHIND, wanted, rng)
+    out = _convoy(layout.course, pace, there, config.duration, rng, first_instance)
+    if layout.oncoming is not None:
+        back = _shares(0.0, lap, wanted - len(there), rng)
+        out += _convoy(layout.oncoming, pace, back, config.duration, rng, first_instance + len(out))
+    return out
+
+
+def _shares(first: float, last: float, count: int, rng: np.random.Generator) -> np.ndarray:
+    """At most `count` times (s) between two, none nearer to the next than half of the distance `AHEAD`."""
+    count = max(0, min(count, int((last - first) / AHEAD)))
+    return first + (last - first) * (np.arange(count) + rng.uniform(0.1, 0.6, size=count)) / max(count, 1)
+
+
+def _convoy(
+    course: Course, pace: Pace, shifts: np.ndarray, duration: float, rng: np.random.Generator, first_instance: int
+) -> list[Mover]:
+    """Cars that drive one course in steady motion, each ahead of the drive by its shift (s)."""
+    drive = Drive(course, pace, duration + float(shifts.max(initial=0.0)) + MARGIN)
     out = []
     for k, shift in enumerate(shifts):
         body = make_truck(rng) if rng.random() < TRUCK_SHARE else make_car(rng)
         mesh = placed(body, 0.0, (REAR_AXLE, 0.0, 0.0), first_instance + k)
-        out.append(Mover(mesh, Vehicle(layout.course, drive, float(shift), vibration=False)))
+        out.append(Mover(mesh, Vehicle(course, drive, float(shift), vibration=False)))
     return out
 
 
 def _lap_time(layout: Layout, pace: Pace) -> float:
     """Seconds of one lap in steady motion."""
-    longest = 4.0 * layout.course.length / pace.speed
-    times = np.arange(0.0, longest, 0.1)
-    return float(np.interp(layout.course.length, Drive(layout.course, pace, longest).distance(times).d[0], times))
+    longest, length = layout.course.length / pace.speed, layout.course.length
+    while True:
+        longest *= 2.0
+        times = np.arange(0.0, longest, 0.1)
+        distances = Drive(layout.course, pace, longest).distance(times).d[0]
+        if distances[-1] > length:
+            return float(np.interp(length, distances, times))
 
 
 def _people(layout: Layout, config: SceneConfig, rng: np.random.Generator, first_instance: int) -> list[Mover]:

@@ -152,3 +152,19 @@ def test_cars_ahead_and_behind_keep_away_from_the_robot() -> None:
         gap = np.linalg.norm(car.motion.poses(times)[:, :3, 3] - ego.poses(times)[:, :3, 3], axis=1)
         assert gap.min() > 3.4  # the opposite lane
         assert gap.max() > 30.0
+
+
+def test_cars_on_the_straight_come_from_ahead_in_the_other_lane() -> None:
+    from perception.world.movers import make_street_movers
+
+    config = WorldConfig(route="straight", duration=30.0)
+    layout = make_layout(config, np.random.default_rng(1))
+    movers = make_street_movers(layout, config, np.random.default_rng(2), 1)
+    cars = [mover.motion for mover in movers if isinstance(mover.motion, Vehicle)]
+    assert len({int(mover.mesh.instance_ids[0]) for mover in movers}) == len(movers)
+    headings = np.array([car.poses(milliseconds(5000, 5001, 1))[0, 0, 0] for car in cars])
+    assert (headings < -0.99).sum() >= 3 and (headings > 0.99).sum() >= 2
+    assert len(cars) == config.scene.num_moving_cars
+    for car in cars:
+        place = car.poses(milliseconds(0, 30000, 500))
+        np.testing.assert_allclose(place[:, 1, 3], 0.3 if place[0, 0, 0] > 0 else 3.8, atol=0.35)

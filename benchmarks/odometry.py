@@ -1,6 +1,7 @@
 """The benchmark of the odometry: `perception bench odometry`. Every number of issue 1 in one run, peers included."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from benchmarks import degeneracy, drives, inertial, system
@@ -54,8 +55,10 @@ def _peers(options: BenchOptions, result: Result) -> str:
 def _measure(name: str, measure: Measure, options: BenchOptions, result: Result, python: str) -> None:
     """One group; what it cannot measure becomes a row that says so, and the other groups go on."""
     options.say(name)
+    start = time.perf_counter()
     try:
         measure(options, result, python)
     except Exception as error:  # a benchmark of ten minutes must not lose its other rows to one failure
         log.exception("group %s failed", name)
         result.add(OURS, name, "group", None, f"not measured: {error}")
+    result.add("benchmark", name, "wall time", time.perf_counter() - start, "s")

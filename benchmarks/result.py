@@ -1,6 +1,7 @@
 """The one form in which every benchmark reports: rows, targets, machine and versions, as a table and as JSON."""
 
 import json
+import math
 import os
 import platform
 from collections.abc import Iterable
@@ -45,7 +46,9 @@ class Result:
     targets: list[Target] = field(default_factory=list)
 
     def add(self, method: str, data: str, metric: str, value: float | None, unit: str) -> None:
-        """Append one row."""
+        """Append one row; a value that is no finite number counts as not measured."""
+        if value is not None and not math.isfinite(value):
+            value, unit = None, f"not measured: {float(value)}"
         self.rows.append(Row(method, data, metric, None if value is None else float(value), unit))
 
     def value(self, method: str, data: str, metric: str) -> float | None:
@@ -75,6 +78,7 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
+        "load_before": round(os.getloadavg()[0], 1),  # of other programs; times are fair near 0 only
     }
 
 

@@ -48,7 +48,7 @@ smoke: setup ## import everything and replay five generated seconds; with PYTHON
 	@$(RUN) perception replay $(OUT)/smoke/recording --out $(OUT)/smoke
 
 bench: ## measure odometry beside its peers, print the table, write out/odometry.json
-	@$(INSTALL) test bench
+	@$(INSTALL) bench
 	@mkdir -p out
 	@$(RUN) perception bench odometry --json out/odometry.json
 

@@ -106,8 +106,8 @@ class _Graph:
                 watch = self.clouds[topic] = CloudWatch(topic, CLOUD, self.config)
                 self._subscribe(PointCloud2, topic, partial(self._take_cloud, watch), qos.sensor_input(qos.CLOUD_DEPTH))
             elif IMU in types:
-                watch = self.imus[topic] = ImuWatch(topic, IMU)
-                self._subscribe(Imu, topic, partial(self._take_imu, watch), qos.sensor_input(qos.IMU_DEPTH))
+                samples = self.imus[topic] = ImuWatch(topic, IMU)
+                self._subscribe(Imu, topic, partial(self._take_imu, samples), qos.sensor_input(qos.IMU_DEPTH))
             elif topic == "/tf_static" and TF in types:
                 self._subscribe_tf(topic, qos.STATIC_TRANSFORMS)
             elif topic == "/diagnostics" and DIAGNOSTICS in types:

@@ -97,9 +97,10 @@ def check_topics(facts: LiveFacts) -> list[Finding]:
         )
     if not facts.imus:
         found.append(warn("imu", "no topic has sensor_msgs/msg/Imu", "start it; without one turns are followed worse"))
-    for sensor, several in (("lidar", facts.clouds), ("imu", facts.imus)):
-        if len(several) > 1:
-            names = ", ".join(one.stream.topic for one in several)
+    streams = {"lidar": [cloud.stream for cloud in facts.clouds], "imu": [imu.stream for imu in facts.imus]}
+    for sensor, candidates in streams.items():
+        if len(candidates) > 1:
+            names = ", ".join(stream.topic for stream in candidates)
             found.append(warn(sensor, f"several topics: {names}", f"choose one: input.{sensor}_topic"))
     return found
 

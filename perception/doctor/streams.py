@@ -106,7 +106,7 @@ class StreamWatch:
             type=self.type,
             frames=tuple(self.frames),
             num=len(self.stamps) + self.num_unset,
-            rate=float(NS_PER_S / np.median(forward)) if len(forward) else 0.0,
+            rate=NS_PER_S / float(np.median(forward)) if len(forward) else 0.0,
             max_gap=float(forward.max()) / NS_PER_S if len(forward) else 0.0,
             num_backward=int((steps < 0).sum()),
             num_repeated=int((steps == 0).sum()),

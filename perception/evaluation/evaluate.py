@@ -16,6 +16,7 @@ from perception.io.trajectories import read_trajectory
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.table import Table as RichTable
 
 MIN_QUATERNION = 1e-6  # length; a shorter one names no rotation
 
@@ -88,7 +89,7 @@ def tables(errors: TrajectoryErrors) -> "Group":
     return Group(*(_for_terminal(table) for table in error_tables(errors)), *warnings)
 
 
-def _for_terminal(table: Table) -> object:
+def _for_terminal(table: Table) -> "RichTable":
     from rich.box import SIMPLE
     from rich.markup import escape
     from rich.table import Table as RichTable

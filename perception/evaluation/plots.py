@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class _Axes:
-    """Maps values to the units of the view box."""
+    """Maps values, single ones or arrays, to the units of the view box."""
 
     x_min: float
     x_max: float
@@ -55,10 +56,10 @@ class _Axes:
     y_max: float
     height: int
 
-    def x(self, values: np.ndarray) -> np.ndarray:
+    def x(self, values: Any) -> Any:
         return LEFT + (values - self.x_min) / (self.x_max - self.x_min) * (WIDTH - LEFT - RIGHT)
 
-    def y(self, values: np.ndarray) -> np.ndarray:
+    def y(self, values: Any) -> Any:
         bottom = self.height - BOTTOM
         return bottom - (values - self.y_min) / (self.y_max - self.y_min) * (bottom - TOP)
 

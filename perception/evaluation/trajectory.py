@@ -127,8 +127,8 @@ class TrajectoryErrors:
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON, without the errors of the single poses."""
         numbers = ("num_unmatched", "segment_rule", "reference_path_length", "estimate_path_length")
-        statistics = ("ape_translation", "ape_rotation_deg", "rpe_frames_translation", "rpe_frames_rotation_deg")
-        statistics += ("rpe_distance_translation", "rpe_distance_rotation_deg")
+        kinds = ("ape", "rpe_frames", "rpe_distance")
+        statistics = [f"{kind}_{part}" for kind in kinds for part in ("translation", "rotation_deg")]
         return {
             "num_pairs": len(self.stamps_ns),
             **{name: getattr(self, name) for name in numbers},
@@ -157,21 +157,24 @@ def evaluate(estimate: Trajectory, reference: Trajectory, options: Options | Non
     poses, truth = alignment.apply(poses), pairs.reference
     translation = np.linalg.norm(poses[:, :3, 3] - truth[:, :3, 3], axis=1)
     rotation = rotation_angles_deg(inverse(truth) @ poses)
-    by_frames = relative_errors(poses, truth, frame_pairs(len(pairs), options.rpe_frames))
-    by_distance = relative_errors(poses, truth, _distance_pairs(poses, truth, options))
+    frames = [statistics(e) for e in relative_errors(poses, truth, frame_pairs(len(pairs), options.rpe_frames))]
+    distance = [statistics(e) for e in relative_errors(poses, truth, _distance_pairs(poses, truth, options))]
     segments, means, rule = _segments(poses, truth, options)
     return TrajectoryErrors(
-        options,
-        pairs.stamps_ns,
-        poses,
-        truth,
-        pairs.num_unmatched,
-        alignment,
-        translation,
-        rotation,
-        statistics(translation),
-        statistics(rotation),
-        *map(statistics, (*by_frames, *by_distance)),
+        options=options,
+        stamps_ns=pairs.stamps_ns,
+        estimate=poses,
+        reference=truth,
+        num_unmatched=pairs.num_unmatched,
+        alignment=alignment,
+        translation_errors=translation,
+        rotation_errors_deg=rotation,
+        ape_translation=statistics(translation),
+        ape_rotation_deg=statistics(rotation),
+        rpe_frames_translation=frames[0],
+        rpe_frames_rotation_deg=frames[1],
+        rpe_distance_translation=distance[0],
+        rpe_distance_rotation_deg=distance[1],
         segments=segments,
         segment_rule=rule,
         t_rel_percent=means[0],
@@ -185,10 +188,19 @@ def evaluate(estimate: Trajectory, reference: Trajectory, options: Options | Non
 def statistics(errors: np.ndarray) -> Statistics:
     """Statistics of errors (N,); the standard deviation is that of the whole population."""
     if len(errors) == 0:
-        return Statistics(*[float("nan")] * 7, count=0)
+        nan = float("nan")
+        return Statistics(nan, nan, nan, nan, nan, nan, nan, count=0)
     sse = float(np.square(errors).sum())
-    values = (errors.mean(), np.median(errors), errors.std(), errors.min(), errors.max())
-    return Statistics(float(np.sqrt(sse / len(errors))), *map(float, values), sse=sse, count=len(errors))
+    return Statistics(
+        rmse=float(np.sqrt(sse / len(errors))),
+        mean=float(errors.mean()),
+        median=float(np.median(errors)),
+        std=float(errors.std()),
+        min=float(errors.min()),
+        max=float(errors.max()),
+        sse=sse,
+        count=len(errors),
+    )
 
 
 def rotation_angles_deg(T: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ class Sender:
         self._static = static
         self.sent: list[tuple[int, float]] = []  # start of the sweep in ns, and when it was published
         self.heard: list[tuple[int, float]] = []  # stamp of the odometry, and when it came
-        self.num_imu = self.num_imu_odometry = 0
+        self.num_imu_odometry = 0
 
     def wait(self) -> None:
         """Until the node listens and is heard. Raises `TimeoutError`."""
@@ -71,29 +71,28 @@ class Sender:
         time.sleep(1.0)  # the other direction of discovery
 
     def send(self) -> None:
-        """The whole drive: a scan at its end, an IMU sample at its stamp."""
-        from nodes import messages
-
-        drive, rng = self.drive, np.random.default_rng(0)
-        start_ns, start = int(drive.imu_stamps_ns[0]), time.monotonic() + LEAD
-        next_imu = 0
-        for index in range(len(drive)):
-            scan = drive.scan(index)
+        """The whole drive: scans at their end and IMU samples at their stamp, each kind from a thread of its own."""
+        start = time.monotonic() + LEAD
+        imu = threading.Thread(target=self._send_imu, args=(start,))
+        imu.start()
+        rng, start_ns = np.random.default_rng(0), int(self.drive.imu_stamps_ns[0])
+        for index in range(len(self.drive)):
+            scan = self.drive.scan(index)
             cloud = large_cloud(scan, rng)
-            end_ns = scan.stamp_ns + int(drive.durations_ns[index])
-            for row in range(next_imu, int(np.searchsorted(drive.imu_stamps_ns, end_ns, side="right"))):
-                stamp_ns = int(drive.imu_stamps_ns[row])
-                _sleep_until(start + (stamp_ns - start_ns) * 1e-9)
-                self.imu.publish(messages.imu_to(stamp_ns, "imu", drive.gyro[row], drive.accel[row]))
-                next_imu = row + 1
+            end_ns = scan.stamp_ns + int(self.drive.durations_ns[index])
             _sleep_until(start + (end_ns - start_ns) * 1e-9)
             self.sent.append((scan.stamp_ns, time.monotonic()))
             self.points.publish(cloud)
-        for row in range(next_imu, len(drive.imu_stamps_ns)):
-            stamp_ns = int(drive.imu_stamps_ns[row])
-            _sleep_until(start + (stamp_ns - start_ns) * 1e-9)
-            self.imu.publish(messages.imu_to(stamp_ns, "imu", drive.gyro[row], drive.accel[row]))
-        self.num_imu = len(drive.imu_stamps_ns)
+        imu.join()
+
+    def _send_imu(self, start: float) -> None:
+        from nodes import messages
+
+        drive = self.drive
+        for row, stamp_ns in enumerate(drive.imu_stamps_ns.tolist()):
+            message = messages.imu_to(stamp_ns, "imu", drive.gyro[row], drive.accel[row])
+            _sleep_until(start + (stamp_ns - int(drive.imu_stamps_ns[0])) * 1e-9)
+            self.imu.publish(message)
 
     def latencies(self) -> list[float]:
         """Seconds from publishing a cloud to hearing its odometry, for each cloud that has one."""

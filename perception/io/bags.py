@@ -3,7 +3,6 @@
 `Bag` is the reader for every purpose; `bag_recording` makes a recording of scans and IMU samples from one.
 """
 
-import logging
 import struct
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -17,8 +16,6 @@ from perception.io.recording import Losses
 from perception.io.ros1_storage import Ros1Storage
 from perception.io.sqlite_storage import SqliteStorage
 from perception.io.storage import Channel, Contents, Damaged, Record, Storage
-
-log = logging.getLogger(__name__)
 
 SUFFIXES = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd", ".bag")
 
@@ -40,6 +37,7 @@ class Bag:
         """Look at the index of every file. Raises `InvalidInput` when there is no bag at `path`."""
         self.path = Path(path)
         self.losses = Losses()
+        self.damage = ""  # why a file without an index could not be read through; `records` reports it to readers
         self._missing: list[str] = []
         self.storages = [_storage(file) for file in self._files()]
         contents = [self._contents(storage) for storage in self.storages]
@@ -116,7 +114,7 @@ class Bag:
             for channel, log_ns, _ in storage.records(None):
                 found.add(channel, log_ns)
         except Damaged as error:
-            log.debug("%s: %s", storage.path.name, error)  # `records` reports it to whoever reads
+            self.damage = f"{storage.path.name}: {error}"
         return found
 
 

@@ -22,7 +22,8 @@ def sensor_rig(
     Where the transforms do not know `input.base_frame`, the LiDAR frame is the base, aloud. Raises
     `MissingTransform` with the remedy when the place of a sensor that is used is not known.
     """
-    base, notes = config.base_frame, ()
+    base = config.base_frame
+    notes: tuple[str, ...] = ()
     T_base_lidar = configured_transform("input.T_base_lidar", config.T_base_lidar)
     T_base_imu = configured_transform("input.T_base_imu", config.T_base_imu)
     if T_base_lidar is None and base not in transforms.frames() | {lidar_frame, imu_frame}:

@@ -85,8 +85,8 @@ def open_odometry_sequence(path: Path, config: InputConfig) -> FolderRecording:
 
 def turning(config: InputConfig, sweep_ns: int = DEFAULT_SWEEP_NS) -> CloudFormat:
     """Scans stamped at mid-turn, whose points get their time from the azimuth, or none when that is asked for."""
-    kind = "none" if config.time_field == "none" else "azimuth"
-    return CloudFormat(None, PointTime(kind), sweep_ns, "middle")
+    time = PointTime("none" if config.time_field == "none" else "azimuth")
+    return CloudFormat(None, time, sweep_ns, "middle")
 
 
 def read_dates(path: Path) -> np.ndarray:

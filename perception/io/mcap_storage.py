@@ -148,7 +148,7 @@ def _chunk_head(file: BinaryIO, size: int) -> tuple[_Chunk, int]:
 
 def _indexed_channels(file: BinaryIO) -> list[int]:
     """Numbers of the channels in the index records that follow a chunk; the file is left behind them."""
-    numbers = []
+    numbers: list[int] = []
     while True:
         head = file.read(_head.size + 2)
         if len(head) < _head.size + 2 or head[0] != MESSAGE_INDEX:

@@ -50,7 +50,7 @@ def _vertices(path: Path, lines: list[list[str]], order: str) -> tuple[int, np.d
     if len(first) != 3 or first[1] != "vertex" or not first[2].isdecimal() or int(first[2]) > MAX_POINTS:
         raise InvalidInput(f"{path}: expected 'element vertex N' first, N up to {MAX_POINTS}, got {' '.join(first)!r}")
     last = elements[1] if len(elements) > 1 else len(lines)
-    parts = []
+    parts: list[tuple[str, str]] = []
     for words in lines[elements[0] + 1 : last]:
         if words[:1] != ["property"]:
             continue

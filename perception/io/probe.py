@@ -110,7 +110,8 @@ def choose_imu(probe: Probe, config: InputConfig) -> tuple[ImuProbe | None, tupl
 
 def probe_rig(bag: Bag, probe: Probe, imu: ImuProbe | None, config: InputConfig) -> tuple[SensorRig, tuple[str, ...]]:
     """The place of the sensors from /tf_static, or else from the first transforms on /tf, taken as constant."""
-    buffer, notes = TransformBuffer(), []
+    buffer = TransformBuffer()
+    notes: list[str] = []
     lidar_frame = probe.clouds[0].header.frame_id.lstrip("/")
     imu_frame = imu.frame if imu else None
     for message in _static_messages(bag):

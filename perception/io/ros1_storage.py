@@ -90,23 +90,49 @@ class Ros1Storage:
 
 
 def _records(file: BinaryIO, end: int, channels: dict[int, Channel], topics: frozenset[str] | None) -> Iterator[Record]:
+    """The index records behind a chunk tell its connections, so that one without `topics` is not unpacked."""
+    chunk: tuple[Header, memoryview] | None = None
+    indexed: list[int] = []
     while not end or file.tell() < end:
-        head = file.read(4)
-        if not head and not end:
+        try:
+            header, body = _read_record(file, file.read(4), allow_end=not end)
+        except Damaged:
+            yield from _chunk_records(chunk, indexed, channels, topics)
+            raise
+        opcode = header[b"op"][0] if header else 0
+        if opcode == INDEX:
+            indexed.append(struct.unpack("<I", header[b"conn"])[0])
+            continue
+        yield from _chunk_records(chunk, indexed, channels, topics)
+        chunk, indexed = ((header, body) if opcode == CHUNK else None), []
+        if not header:
             return
-        header, body = _read_record(file, head)
-        opcode = header[b"op"][0]
         if opcode != CHUNK:
             yield from _content(opcode, header, body, channels, topics)
-            continue
-        (size,) = struct.unpack("<I", header[b"size"])
-        if size > MAX_RECORD:
-            raise Damaged(f"a chunk unpacks to {size} bytes, more than {MAX_RECORD}")
-        raw = memoryview(decompress(body, header[b"compression"].decode(), size))
-        if len(raw) != size:
-            raise Damaged(f"a chunk unpacks to {len(raw)} bytes, expected {size}")
-        for inner, content in _inner(raw):
-            yield from _content(inner[b"op"][0], inner, content, channels, topics)
+    yield from _chunk_records(chunk, indexed, channels, topics)
+
+
+def _chunk_records(
+    chunk: tuple[Header, memoryview] | None,
+    indexed: list[int],
+    channels: dict[int, Channel],
+    topics: frozenset[str] | None,
+) -> Iterator[Record]:
+    if chunk is None or (indexed and topics is not None and _holds_none(topics, indexed, channels)):
+        return
+    header, body = chunk
+    (size,) = struct.unpack("<I", header[b"size"])
+    if size > MAX_RECORD:
+        raise Damaged(f"a chunk unpacks to {size} bytes, more than {MAX_RECORD}")
+    raw = memoryview(decompress(body, header[b"compression"].decode(), size))
+    if len(raw) != size:
+        raise Damaged(f"a chunk unpacks to {len(raw)} bytes, expected {size}")
+    for inner, content in _inner(raw):
+        yield from _content(inner[b"op"][0], inner, content, channels, topics)
+
+
+def _holds_none(topics: frozenset[str], indexed: list[int], channels: dict[int, Channel]) -> bool:
+    return all(number in channels and channels[number].topic not in topics for number in indexed)
 
 
 def _content(
@@ -152,7 +178,10 @@ def _connection(header: Header, body: memoryview) -> tuple[int, Channel]:
     return number, Channel("/" + topic.lstrip("/"), f"{package}/msg/{name}", "ros1", text, "msg")
 
 
-def _read_record(file: BinaryIO, head: bytes | None = None) -> tuple[Header, memoryview]:
+def _read_record(file: BinaryIO, head: bytes | None = None, allow_end: bool = False) -> tuple[Header, memoryview]:
+    """Header and body; `head`, the first four bytes, may be read already. An allowed end of the file is empty."""
+    if allow_end and head == b"":
+        return {}, memoryview(b"")
     header = _read_header(file, head)
     (size,) = struct.unpack("<I", read_exactly(file, 4, "a record"))
     return header, memoryview(read_exactly(file, size, "a record"))

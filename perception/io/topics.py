@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from perception.core.errors import ConfigError, InvalidInput
+from perception.core.errors import ConfigError, DataLoss, InvalidInput
 from perception.io.bags import Bag, Topic
 from perception.io.config import InputConfig
 from perception.io.livox import CUSTOM_TYPES, as_cloud
@@ -29,7 +29,7 @@ def choose_lidar(bag: Bag, config: InputConfig) -> Topic:
     """The configured topic of clouds, or the only one.
 
     Raises `ConfigError` listing the candidates when there are several or the configured one is none of them, and
-    `InvalidInput` naming what the bag holds instead when there is none.
+    `InvalidInput` naming what the bag holds instead when there is none, or `DataLoss` when it is damaged.
     """
     found = [topic for topic in bag.topics if topic.count and is_cloud(topic)]
     if config.lidar_topic:
@@ -37,6 +37,8 @@ def choose_lidar(bag: Bag, config: InputConfig) -> Topic:
     if len(found) == 1:
         return found[0]
     if not any(topic.count and is_cloud(topic) for topic in bag.topics):
+        if bag.damage:
+            raise DataLoss(f"{bag.path}: no cloud can be read: {bag.damage}")
         raise InvalidInput(f"{bag.path}: {_no_cloud(bag)}")
     listed = [topic for topic in bag.topics if topic.count and is_cloud(topic)]
     if config.lidar_topic:

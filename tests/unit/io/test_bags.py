@@ -222,3 +222,39 @@ def test_what_is_no_recording_is_refused_with_what_to_give(tmp_path):
     for name, message in expected.items():
         with pytest.raises(InvalidInput, match=message):
             open_recording(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["mcap", "ros1"])
+def test_chunks_that_hold_only_other_topics_are_not_unpacked(tmp_path, kind, monkeypatch):
+    from perception.io import mcap_storage, ros1_storage
+    from tests.unit.io.bags import CLOUD, Factory
+
+    factory = Factory(Stores.ROS2_JAZZY if kind == "mcap" else Stores.ROS1_NOETIC)
+    items = [("/other", CLOUD, START_NS + i, factory.cloud(START_NS, i, points=30_000)) for i in range(20)]
+    items.insert(0, ("/points", CLOUD, START_NS - 1, factory.cloud(START_NS)))
+    items.append(("/points", CLOUD, START_NS + 99, factory.cloud(START_NS)))
+    path = write_ros2(tmp_path / "bag", items) if kind == "mcap" else write_ros1(tmp_path / "bag.bag", items)
+    module, calls = (mcap_storage if kind == "mcap" else ros1_storage), []
+    unpack = module.decompress
+    monkeypatch.setattr(module, "decompress", lambda *args: calls.append(1) or unpack(*args))
+    bag = Bag(path)
+    assert sum(1 for _ in bag.records(["/points"])) == 2
+    few = len(calls)
+    assert sum(1 for _ in bag.records()) == 22
+    assert few == 2 < len(calls) - few
+
+
+def test_a_data_base_that_was_not_closed_is_read_with_its_journal(tmp_path):
+    import sqlite3
+
+    folder = write_ros2(tmp_path / "bag", storage="sqlite3")
+    writer = sqlite3.connect(folder / "bag.db3")
+    writer.execute("PRAGMA journal_mode=WAL")
+    writer.execute("DELETE FROM messages WHERE timestamp > ?", (START_NS + 5 * SWEEP_NS,))
+    writer.commit()
+    target = tmp_path / "copy"
+    shutil.copytree(folder, target)  # as a crashed recorder leaves it: the deletion is in the journal only
+    writer.close()
+    assert (target / "bag.db3-wal").stat().st_size > 0
+    scans, _ = scans_and_samples(open_recording(target / "bag.db3"))
+    assert len(scans) == 5

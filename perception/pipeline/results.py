@@ -116,7 +116,7 @@ def metrics_of(recording: Recording, result: ReplayResult, errors: TrajectoryErr
 
 def report_of(run: Run) -> RunReport:
     """The run as the report shows it."""
-    result = run.result
+    result, factor = run.result, run.metrics["time"]["real_time_factor"]
     stamps = result.trajectory.stamps_ns
     series = {
         "matched points": np.array([report.num_matches for report in result.reports]),
@@ -131,6 +131,7 @@ def report_of(run: Run) -> RunReport:
         trajectory=result.trajectory,
         reference=run.recording.reference,
         errors=run.errors,
+        highlights=(("of real time, replay alone", f"{factor} x"),) if factor is not None else (),
         metrics={name: run.metrics[name] for name in shown},
         timings={name: (stamps[: len(ms)], ms[: len(stamps)]) for name, ms in result.cpu_ms.items()},
         series={name: (stamps, values) for name, values in series.items()},

@@ -27,7 +27,7 @@ CLOCK_PERIOD = 0.01  # s of real time between two clock messages
 LARGE_TYPES = ("sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 LARGE_DEPTH, SMALL_DEPTH = 5, 1000  # messages that wait for a slow subscriber
 READ_AHEAD = 32  # messages; a few clouds and what is between them
-GRACE = 1.0  # s after a first subscriber was found, in which the others and the way back are found
+GRACE = 2.0  # s after a first subscriber was found, in which the others and the way back are found
 ACK_TIMEOUT = 2.0  # s to wait at the end until the last messages have arrived
 
 Message = tuple[str, int, bytes]  # topic, time in ns, serialised
@@ -90,7 +90,9 @@ class FolderSource:
     def __init__(self, path: Path, topics: Collection[str]) -> None:
         from perception.io.recording import open_recording
 
-        self.recording = open_recording(path, InputConfig())
+        config = InputConfig()
+        self.recording = open_recording(path, config)
+        self.base_frame = config.base_frame  # whatever the recording calls its body, or when it is the LiDAR itself
         self.types = {"/points": "sensor_msgs/msg/PointCloud2", STATIC_TOPIC: "tf2_msgs/msg/TFMessage"}
         if self.recording.rig.has_imu:
             self.types["/imu"] = "sensor_msgs/msg/Imu"
@@ -102,19 +104,19 @@ class FolderSource:
         self.types = {name: kind for name, kind in self.types.items() if not topics or name in topics}
         if reason:
             self.types.pop(STATIC_TOPIC, None)
-        self.num_messages = 0  # not known before it is read
+        self.num_messages = 0 if "/imu" in self.types else self.recording.num_scans  # 0: not known before it is read
 
     def static(self) -> Iterator[Message]:
         """Where the sensors sit."""
+        if STATIC_TOPIC not in self.types:
+            return
         from tf2_msgs.msg import TFMessage
 
         rig = self.recording.rig
         places = [(rig.lidar_frame, rig.T_base_lidar)]
         if rig.imu_frame is not None and rig.T_base_imu is not None:
             places.append((rig.imu_frame, rig.T_base_imu))
-        transforms = [
-            messages.transform_to(0, rig.base_frame, child, T) for child, T in places if child != rig.base_frame
-        ]
+        transforms = [messages.transform_to(0, self.base_frame, frame, T) for frame, T in places]
         yield STATIC_TOPIC, 0, serialize_message(TFMessage(transforms=transforms))
 
     def messages(self) -> Iterator[Message]:

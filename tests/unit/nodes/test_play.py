@@ -42,3 +42,20 @@ def test_only_the_wanted_topics_are_played_and_unknown_ones_are_refused():
     assert {topic for topic, _, _ in open_source(path, [name]).messages()} == {name}
     with pytest.raises(InvalidInput, match="/nothing"):
         open_source(path, ["/nothing"])
+
+
+def test_folder_of_scans_becomes_clouds_with_the_place_of_the_sensor():
+    pytest.importorskip("tf2_msgs", reason="tf2_msgs is not installed: pip install ./perception/ros_interfaces")
+    from rclpy.serialization import deserialize_message
+    from sensor_msgs.msg import PointCloud2
+    from tf2_msgs.msg import TFMessage
+
+    source = open_source(shared("data/kitti_raw_0005"))
+    ((topic, _, data),) = source.static()
+    (place,) = deserialize_message(data, TFMessage).transforms
+    assert (topic, place.header.frame_id) == (STATIC_TOPIC, "base_link")
+    topic, time_ns, data = next(source.messages())
+    cloud = deserialize_message(data, PointCloud2)
+    assert (topic, cloud.header.frame_id) == ("/points", place.child_frame_id)
+    assert cloud.width > 100_000
+    assert 0 <= time_ns - (cloud.header.stamp.sec * 10**9 + cloud.header.stamp.nanosec) < 2 * 10**8

@@ -5,7 +5,7 @@ SEED ?= 1
 DURATION ?= 60
 RUN := $(VENV)/bin/python -m
 INSTALL = PYTHON=$(PYTHON) requirements/install.sh $(VENV)
-SOURCES := perception slam nodes tests benchmarks launch setup.py
+SOURCES := perception slam nodes tests benchmarks launch docs setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long lint check smoke bench docs lock clean
@@ -41,11 +41,12 @@ lint: ## ruff, format and types
 check: lint ## lint and the unit tests
 	@$(RUN) pytest tests/unit
 
-smoke: setup ## import everything and replay five generated seconds; with PYTHON=... VENV=... for another Python
-	@$(RUN) perception --version
+smoke: ## five seconds of the demo and the unit tests; for another Python with PYTHON=... VENV=...
+	@$(INSTALL) test
 	@rm -rf $(OUT)/smoke
 	@$(RUN) perception synth $(OUT)/smoke/recording --seed $(SEED) --duration 5
 	@$(RUN) perception replay $(OUT)/smoke/recording --out $(OUT)/smoke
+	@$(RUN) pytest tests/unit
 
 bench: ## measure odometry beside its peers, print the table, write out/odometry.json
 	@$(INSTALL) bench

@@ -9,7 +9,7 @@ from benchmarks.environment import pins, python_with_peers
 from benchmarks.jobs import JobFailed
 from benchmarks.options import BenchOptions
 from benchmarks.peers import OURS
-from benchmarks.result import Result, machine, versions
+from benchmarks.result import BENCHMARK, Result, machine, versions
 from benchmarks.targets import targets
 from perception.core.errors import ConfigError
 
@@ -61,4 +61,4 @@ def _measure(name: str, measure: Measure, options: BenchOptions, result: Result,
     except Exception as error:  # a benchmark of ten minutes must not lose its other rows to one failure
         log.exception("group %s failed", name)
         result.add(OURS, name, "group", None, f"not measured: {error}")
-    result.add("benchmark", name, "wall time", time.perf_counter() - start, "s")
+    result.add(BENCHMARK, name, "wall time", time.perf_counter() - start, "s")

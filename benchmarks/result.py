@@ -14,6 +14,9 @@ from perception.core.errors import InvalidInput
 from perception.core.files import write_atomic
 
 
+BENCHMARK = "benchmark"  # the method of rows about the benchmark itself
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One measured number. `value` None: it could not be measured, and `unit` says why."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from benchmarks.result import Result, Row, Target
+from benchmarks.result import BENCHMARK, Result, Row, Target
 
 FILE_WIDTH = 140  # columns, where the output is no terminal
 
@@ -40,9 +40,10 @@ def markdown_targets(result: Result) -> str:
 
 def markdown_rows(result: Result) -> str:
     """One line for each data set and metric, one column for each method."""
-    methods = list(dict.fromkeys(row.method for row in result.rows))
+    measured = [row for row in result.rows if row.method != BENCHMARK]
+    methods = list(dict.fromkeys(row.method for row in measured))
     cells: dict[tuple[str, str], dict[str, Row]] = {}
-    for row in result.rows:
+    for row in measured:
         cells.setdefault((row.data, row.metric), {})[row.method] = row
     lines = [
         (*key, *(number(by[m].value) if m in by else "" for m in methods), next(iter(by.values())).unit)

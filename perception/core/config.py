@@ -4,6 +4,7 @@ YAML files and `--set a.b=c` hold overrides only. Pydantic is imported with this
 start-up time matters.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,24 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perception.core.errors import ConfigError
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader with the booleans of YAML 1.2: `off`, `on`, `yes` and `no` are words, as in `imu: off`."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def parse_yaml(text: str) -> Any:
+    """Plain values of a YAML text; tags that would make objects are refused. Raises `yaml.YAMLError`."""
+    return yaml.load(text, Loader=_Loader)  # a subclass of SafeLoader
 
 
 class Config(BaseModel):
@@ -79,7 +98,7 @@ def changed(config: ConfigType, path: str, value: Any) -> ConfigType:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file, read by the safe loader. Raises `ConfigError`."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"config {path}: cannot be read ({error}); check the path") from None
     except yaml.YAMLError as error:
@@ -120,7 +139,7 @@ def set_value(values: dict[str, Any], override: str) -> None:
     if not equals or not path:
         raise ConfigError(f"--set {override!r}: expected a.b=value, e.g. odometry.max_range=80")
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override!r}: the value is not plain YAML") from None
     _assign(values, path.strip(), value)

@@ -5,9 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from perception.core.config import fields, load_config
+from perception.core.config import fields, load_config, parse_yaml
 from perception.core.errors import ConfigError
 from perception.pipeline.config import PerceptionConfig
 
@@ -40,4 +38,4 @@ def _folder() -> Any:
 def _read_preset(name: str) -> dict[str, Any]:
     if name not in names():
         raise ConfigError(f"preset {name!r} is unknown; use one of: {', '.join(names()) or 'none is packaged'}")
-    return yaml.safe_load((_folder() / f"{name}.yaml").read_text(encoding="utf-8")) or {}
+    return parse_yaml((_folder() / f"{name}.yaml").read_text(encoding="utf-8")) or {}

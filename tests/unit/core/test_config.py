@@ -48,6 +48,17 @@ def test_a_file_that_is_no_plain_mapping_is_refused(tmp_path, text):
         load_config(Outer, file)
 
 
+def test_off_is_a_word_and_false_is_not(tmp_path):
+    class Switch(Config):
+        imu: Literal["auto", "off"] = "auto"
+        tf: bool = True
+
+    assert load_config(Switch, None, ["imu=off", "tf=false"]) == Switch(imu="off", tf=False)
+    file = tmp_path / "c.yaml"
+    file.write_text(to_yaml(Switch(imu="off", tf=False)))
+    assert load_config(Switch, file) == Switch(imu="off", tf=False)
+
+
 def test_an_absent_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match="absent"):
         load_config(Outer, tmp_path / "absent.yaml")

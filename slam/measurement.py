@@ -15,11 +15,20 @@ UNKNOWN = Degeneracy(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(3), np.zeros(3
 
 
 class ScanMeasurement:
-    """The points of one scan (N, 3) float32, LiDAR frame; callable as a `slam.filter.Measure`."""
+    """The points of one scan (N, 3) float32, LiDAR frame; callable as a `slam.filter.Measure`.
+
+    With `keep_weak` weak translations stay in the measurement: for a scan before which nothing is known.
+    """
 
     def __init__(
-        self, config: OdometryConfig, registration: Registration, local_map: LocalMap, points: np.ndarray
+        self,
+        config: OdometryConfig,
+        registration: Registration,
+        local_map: LocalMap,
+        points: np.ndarray,
+        keep_weak: bool = False,
     ) -> None:
+        self.keep_weak = keep_weak
         self.config = config
         self.registration = registration
         self.local_map = local_map
@@ -39,7 +48,7 @@ class ScanMeasurement:
             self.degeneracy = analyse(
                 equations.HtH, equations.sum_weights, equations.mean_squared_range, self.config.registration
             )
-        if not self.is_degenerate or equations.num_matches < self.config.filter.min_matches:
+        if not self.is_degenerate or self.keep_weak or equations.num_matches < self.config.filter.min_matches:
             return equations
         HtH, Htz = without_weak_translation(equations.HtH, equations.Htz, self.degeneracy.weak_translation)
         return replace(equations, HtH=HtH, Htz=Htz)

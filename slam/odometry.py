@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perception.core.config import validated
 from perception.core.geometry import transform
 from perception.core.health import OK, Health, Level, worst
 from perception.core.types import ImuBatch, OdometryUpdate, RegistrationReport, Scan, SensorRig
 from perception.kernels.voxels import VoxelScratch, voxel_indices
 from slam.base_motion import odometry_of_base
-from slam.config import OdometryConfig
+from slam.config import OdometryConfig, RegistrationConfig
 from slam.deskew import Motion, deskew
 from slam.filter import Correction, Filter
 from slam.local_map import LocalMap
@@ -54,6 +55,8 @@ class LidarInertialOdometry:
         self.motion_model = MotionModel(config, rig, self._counts)
         self.local_map = LocalMap(config.map)
         self.registration = Registration(config.registration)
+        plain = validated(RegistrationConfig, {**config.registration.model_dump(), "robust_scale": 0.0})
+        self.start_registration = Registration(plain)
         self._scratch = VoxelScratch()
         self._begin()
 
@@ -64,6 +67,7 @@ class LidarInertialOdometry:
         self._waiting.append((scan, end_ns))
         self._newest_end_ns = max(self._newest_end_ns, end_ns)
         if len(self._waiting) > self.config.max_waiting_scans:
+            self._waiting.popleft()
             self._drop("too many waited for the imu")
         return self._process_ready()
 
@@ -144,21 +148,27 @@ class LidarInertialOdometry:
         motion = self.motion_model.predict(filter_, sweep.start_ns, sweep.end_ns)
         points = self._deskewed(filter_, sweep, motion)
         sparse = self._sparse(points)
-        measurement = ScanMeasurement(self.config, self.registration, self.local_map, sparse)
+        measurement = self._measurement(sparse)
         correction = filter_.update(measurement) if len(sparse) >= self.config.filter.min_points else None
         self.motion_model.learn(filter_, correction is not None and correction.is_accepted)
         return Match(points, motion, measurement, correction)
 
+    def _measurement(self, points: np.ndarray) -> ScanMeasurement:
+        """Until the first motion is known all matches count alike: those that show it would be outliers."""
+        registration = self.registration if self._first is None else self.start_registration
+        return ScanMeasurement(self.config, registration, self.local_map, points, keep_weak=self._first is not None)
+
     def _settle_start(self, first: Sweep, sweep: Sweep, match: Match) -> Match:
         """The velocity is known only from the second scan on; with it the first scan is de-skewed and mapped anew."""
-        self._first = None
-        for _ in range(START_PASSES):
+        for step in range(START_PASSES):
             if not match.is_accepted or self.motion_model.is_slow(first.end_ns - first.start_ns):
                 break
+            self._first = first if step < START_PASSES - 1 else None
             self._filter, motion = self.motion_model.first_again(first.start_ns, first.end_ns)
             self.local_map.clear()
             self._extend_map(self._filter, self._deskewed(self._filter, first, motion))
             match = self._register(self._filter, sweep)
+        self._first = None
         return match
 
     def _conclude(self, filter_: Filter, match: Match, scan: Scan) -> OdometryUpdate:

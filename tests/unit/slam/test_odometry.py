@@ -356,6 +356,7 @@ def test_too_many_waiting_scans_make_room_and_are_counted():
     for event in [event for event in events if isinstance(event, Scan)][:8]:
         core.add_scan(event)
     assert core.counters()["scans dropped: too many waited for the imu"] == 5
+    assert len(core.finish()) == 3
 
 
 def test_same_input_gives_the_same_counters_and_the_report_of_the_matches():

@@ -24,14 +24,21 @@ SPIN_STEP = 0.2  # s; a signal is seen at least this often
 HEARTBEAT_VARIABLE = "PERCEPTION_HEARTBEAT_FD"  # write end of a pipe to the supervisor
 
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 class StopSignal:
-    """Turns SIGINT and SIGTERM into a flag. Set in any case: a job started in the background finds SIGINT ignored."""
+    """Turns SIGINT and SIGTERM into a flag. Set in any case: a job started in the background finds SIGINT ignored.
+
+    A supervisor starts us with both held back, so that one that comes during our imports is kept until here.
+    """
 
     def __init__(self) -> None:
         self.requested = threading.Event()
         self.interrupts = False  # True: also raise KeyboardInterrupt, to leave a long call
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._handle)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested.set()
@@ -54,6 +61,8 @@ def run(make_node: "Callable[[], PipelineNode]", arguments: list[str] | None = N
     node = None
     try:
         stop.interrupts = True  # compiling kernels may take a minute
+        if stop.requested.is_set():
+            return 0
         node = make_node()
         bridge_logging(node)
         executor.add_node(node)
@@ -113,7 +122,7 @@ def die_with_parent() -> None:
     if HEARTBEAT_VARIABLE in os.environ and sys.platform == "linux":
         import ctypes
 
-        PR_SET_PDEATHSIG = 1
+        PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

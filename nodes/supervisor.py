@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nodes.description import NodeProcess, Plan, RunOptions, describe
-from nodes.process import HEARTBEAT_VARIABLE, StopSignal
+from nodes.process import HEARTBEAT_VARIABLE, STOP_SIGNALS, StopSignal
 from perception.core.errors import MissingDependency
 
 POLL = 0.1  # s
@@ -83,12 +83,16 @@ class Supervisor:
     def _start(self, process: NodeProcess) -> Child:
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
-        popen = subprocess.Popen(
-            process.command(),
-            env={**self.environment, HEARTBEAT_VARIABLE: str(writer)},
-            pass_fds=(writer,),
-            start_new_session=True,  # Ctrl-C in a terminal reaches us alone, and we pass it on
-        )
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # handed down; see StopSignal
+        try:
+            popen = subprocess.Popen(
+                process.command(),
+                env={**self.environment, HEARTBEAT_VARIABLE: str(writer)},
+                pass_fds=(writer,),
+                start_new_session=True,  # Ctrl-C in a terminal reaches us alone, and we pass it on
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(writer)
         self.report(f"started {process.name} (process {popen.pid})")
         return Child(process, popen, reader)

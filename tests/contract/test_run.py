@@ -84,12 +84,14 @@ def test_run_publishes_odometry_and_ends_on_an_interrupt_within_five_seconds(rob
     assert b"Traceback" not in run.log
 
 
-def test_interrupt_during_the_start_ends_it_as_well(robot):
+@pytest.mark.parametrize("pause", [0.1, 1.2])  # s: during its imports, and while it makes ready
+def test_signal_during_the_start_ends_it_as_well(robot, pause):
     with running() as run:
         wait_for(lambda: run.nodes(), "the node's process")
-        time.sleep(0.3)
+        time.sleep(pause)
         code, seconds = run.stop(signal.SIGTERM)
     assert (code, seconds < STOP_LIMIT) == (0, True), run.log.decode()
+    assert b"Traceback" not in run.log
 
 
 def test_killed_node_ends_the_group_with_its_name(robot):
@@ -102,6 +104,7 @@ def test_killed_node_ends_the_group_with_its_name(robot):
     assert b"node perception was ended by SIGKILL" in run.log
 
 
+@pytest.mark.long
 def test_hanging_node_is_found_and_replaced_in_respawn_mode(robot):
     with running("--respawn") as run:
         wait_for(lambda: robot.points.get_subscription_count(), "the node", 60.0)

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import table
-from benchmarks.result import Result, read
+from benchmarks.result import BENCHMARK, Result, read
 from perception.core.errors import InvalidInput
 from perception.core.files import write_atomic
 
@@ -21,12 +21,9 @@ def rendered(result: Result) -> str:
     """Machine, versions, targets and rows as Markdown."""
     machine = ", ".join(f"{key} {value}" for key, value in result.machine.items())
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    parts = (
-        f"Machine: {machine}.\nVersions: {versions}.\n",
-        table.markdown_targets(result),
-        table.markdown_rows(result),
-    )
-    return "\n".join(parts)
+    seconds = ", ".join(f"{row.data} {row.value:.0f} s" for row in result.rows if row.method == BENCHMARK)
+    head = f"Machine: {machine}.\nVersions: {versions}.\nWall time: {seconds}.\n"
+    return "\n".join((head, table.markdown_targets(result), table.markdown_rows(result)))
 
 
 def between(page: str, text: str) -> str:

@@ -13,7 +13,6 @@ from perception import __version__
 from perception.core.errors import InvalidInput
 from perception.core.files import write_atomic
 
-
 BENCHMARK = "benchmark"  # the method of rows about the benchmark itself
 
 

@@ -6,12 +6,13 @@ import numpy as np
 
 from perception.world.classes import Class, Material
 from perception.world.config import SceneConfig
-from perception.world.layout import PAVEMENT, Layout, Rectangle, Street
+from perception.world.layout import PAVEMENT, ROAD_HALF, Layout, Rectangle, Street
 from perception.world.mesh import Mesh, box, joined, prism, quads, surface
 from perception.world.walls import Opening, Wall, make_wall
 
 STOREY = 3.1  # m
 CELLAR = 2.5  # m that a building goes below the ground at its middle, so that no slope uncovers it
+COLUMN_LINE = ROAD_HALF + 0.35  # m from the middle of the road to the columns of the passage
 FRONTAGE, DEPTH = (8.0, 17.0), (8.0, 13.0)  # m, of a plot
 
 
@@ -173,7 +174,7 @@ def _roof(house: Building, rng: np.random.Generator) -> Mesh:
 def _passage(layout: Layout, area: Rectangle, rng: np.random.Generator, instance: int) -> Mesh:
     """A building over the street along x through `area`: an indoor hall with arcades, niches, doors and beams."""
     middle = 0.5 * (area.y_low + area.y_high)
-    half = 5.5 + PAVEMENT - 0.3
+    half = ROAD_HALF + PAVEMENT - 0.3
     x = np.arange(area.x_low, area.x_high + 0.1, 4.0)
     ground = layout.terrain.height(x, np.full_like(x, middle))
     floor, ceiling = float(ground.min()) - 1.0, float(ground.max()) + 4.4
@@ -184,7 +185,7 @@ def _passage(layout: Layout, area: Rectangle, rng: np.random.Generator, instance
         ends = (area.x_high, area.x_low) if sign < 0 else (area.x_low, area.x_high)
         wall = Wall((ends[0], y), (ends[1], y), floor, ceiling, Material.CONCRETE)
         parts.append(make_wall(wall, _niches(wall, ground, rng), instance))
-        outer = middle + sign * 14.0
+        outer = area.y_high if sign > 0 else area.y_low
         shell = Wall((ends[1], outer), (ends[0], outer), floor, top, Material.BRICK)
         house = Building(area, 0, float(ground.mean()), 3, Material.BRICK, instance)
         parts.append(make_wall(shell, _windows(shell, house, rng, False), instance))
@@ -192,7 +193,10 @@ def _passage(layout: Layout, area: Rectangle, rng: np.random.Generator, instance
             ys = (outer, y) if turn else (y, outer)
             parts.append(make_wall(Wall((x_end, ys[0]), (x_end, ys[1]), floor, top, Material.BRICK), (), instance))
     columns = [
-        box([px - 0.25, middle + sign * 5.75 - 0.25, floor], [px + 0.25, middle + sign * 5.75 + 0.25, ceiling])
+        box(
+            [px - 0.25, middle + sign * COLUMN_LINE - 0.25, floor],
+            [px + 0.25, middle + sign * COLUMN_LINE + 0.25, ceiling],
+        )
         for px in x[1:-1]
         for sign in (-1.0, 1.0)
     ]

@@ -156,7 +156,7 @@ CORRIDOR_START = 8.0  # m, of the route on the first side
 
 
 def _town() -> tuple[np.ndarray, tuple[Street, ...], Rectangle]:
-    """A street driven both ways between two blocks that are driven round; one block's back street is built over."""
+    """A street driven both ways between two blocks that are driven round; the back street of one is built over."""
     start = np.array([40.0, -LANE])
     streets = [
         Street((-70.0, 0.0), (230.0, 0.0)),
@@ -178,7 +178,7 @@ def _town() -> tuple[np.ndarray, tuple[Street, ...], Rectangle]:
     ]  # fmt: skip
     path = _rounded(np.vstack([start, corners, start]), 8.0, 5.0)
     shifted = tuple(_shifted(street, -start) for street in streets)
-    passage = Rectangle(-54.0 - start[0], -70.0 - 14.0 - start[1], -18.0 - start[0], -70.0 + 14.0 - start[1])
+    passage = Rectangle(177.0 - start[0], 70.0 - 14.0 - start[1], 213.0 - start[0], 70.0 + 14.0 - start[1])
     return path - start, shifted, passage
 
 

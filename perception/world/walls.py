@@ -42,7 +42,7 @@ def make_wall(wall: Wall, openings: Sequence[Opening] = (), instance: int = 0, k
     """The triangles of a wall with its openings, which must not overlap."""
     parts = [surface(_lifted(wall, _solid(wall, openings)), kind, wall.material, instance)]
     if openings:
-        reveals = np.concatenate([_reveals(opening) for opening in openings])
+        reveals = np.concatenate([_reveals(opening, opening.low > wall.low) for opening in openings])
         parts.append(surface(_lifted(wall, reveals), kind, wall.material, instance))
     backs = [
         surface(_lifted(wall, _back(opening)), kind, opening.fill, instance)
@@ -67,10 +67,11 @@ def _rectangle(start: float, stop: float, low: float, high: float, inwards: floa
     return [[start, low, inwards], [stop, low, inwards], [stop, high, inwards], [start, high, inwards]]
 
 
-def _reveals(o: Opening) -> np.ndarray:
+def _reveals(o: Opening, has_sill: bool) -> np.ndarray:
+    """The faces between the edges of the hole and its back; none below a hole that reaches the foot of the wall."""
     front, back = np.array(_rectangle(o.start, o.stop, o.low, o.high, 0.0)), _back(o)[0]
     turn = [1, 2, 3, 0]
-    return np.stack([front, front[turn], back[turn], back], axis=1)
+    return np.stack([front, front[turn], back[turn], back], axis=1)[0 if has_sill else 1 :]
 
 
 def _back(o: Opening) -> np.ndarray:

@@ -168,3 +168,13 @@ def test_cars_on_the_straight_come_from_ahead_in_the_other_lane() -> None:
     for car in cars:
         place = car.poses(milliseconds(0, 30000, 500))
         np.testing.assert_allclose(place[:, 1, 3], 0.3 if place[0, 0, 0] > 0 else 3.8, atol=0.35)
+
+
+def test_the_town_leads_through_its_passage_within_a_minute() -> None:
+    config = WorldConfig(route="town", duration=60.0)
+    layout = make_layout(config, np.random.default_rng(5))
+    position = (
+        Vehicle(layout.course, Drive(layout.course, layout.pace, 60.0)).state(milliseconds(0, 60000, 100)).position
+    )
+    assert layout.passage is not None
+    assert np.count_nonzero(layout.passage.contains(position[:, 0], position[:, 1])) > 30

@@ -195,20 +195,19 @@ class PipelineNode(LifecycleNode):
 
     def _rig(self) -> SensorRig | None:
         """Where the sensors sit; None while the streams are awaited. Raises `MissingTransform`."""
-        lidar_frame = self._inputs["scan"].frame_id
-        if not lidar_frame or self._first_scan_ns is None:
+        lidar_frame, imu = self._inputs["scan"].frame_id, self._inputs.get("imu")
+        if lidar_frame is None or self._first_scan_ns is None:
             return None
-        imu_frame = self._inputs["imu"].frame_id if "imu" in self._inputs else ""
-        if not imu_frame and "imu" in self._inputs:
+        if imu is not None and imu.frame_id is None:
             waited = (time.monotonic_ns() - self._first_scan_ns) / 1e9
             if self.config.input.imu == "required" or waited < self.config.publish.imu_wait:
                 return None
             self.get_logger().warning(
-                f"nothing came on {self._inputs['imu'].monitor.topic} for {waited:.1f} s: going on without an IMU; "
+                f"nothing came on {imu.monitor.topic} for {waited:.1f} s: going on without an IMU; "
                 "start the IMU first, or set input.imu to 'required' to wait for it",
                 throttle_duration_sec=5.0,
             )
-        return rig_from(self.transforms.buffer, self.config.input, lidar_frame, imu_frame or None)
+        return rig_from(self.transforms.buffer, self.config.input, lidar_frame, imu.frame_id if imu else None)
 
     def _deliver(self, stream: str, item: Any) -> None:
         for port in self._outputs.values():

@@ -31,7 +31,7 @@ class InputPort:
 
     def __init__(self, node: "PipelineNode", stream: str, topic: str, message_type: type, depth: int) -> None:
         self.node, self.stream = node, stream
-        self.frame_id = ""  # of the newest message
+        self.frame_id: str | None = None  # of the newest message; None before the first
         self.subscription = node.create_subscription(message_type, topic, self._receive, qos.sensor_input(depth))
         self.monitor = StreamMonitor(self.subscription.topic_name, time.monotonic_ns())
 
@@ -41,7 +41,7 @@ class InputPort:
 
     def start(self) -> None:
         """Forget what was measured and detected before."""
-        self.frame_id = ""
+        self.frame_id = None
         self.monitor = StreamMonitor(self.subscription.topic_name, time.monotonic_ns())
 
     def destroy(self) -> None:

@@ -148,6 +148,18 @@ def test_missing_transform_is_an_error_and_scans_wait_for_it(robot):
         wait_for(lambda: len(robot.heard["odometry"]) == 6, "the poses of the scans that waited")
 
 
+def test_cloud_without_a_frame_is_an_error_and_not_a_silent_wait(robot):
+    with running():
+        robot.send_places()
+        robot.wait_for_node()
+        for index in range(4):
+            cloud = robot.cloud(index)
+            cloud.header.frame_id = ""
+            robot.points.publish(cloud)
+        robot.imu.publish(messages.imu_to(room.START_NS, "imu", np.zeros(3), np.array([0.0, 0.0, room.GRAVITY])))
+        robot.wait_for_reason("no transform from '' to 'base_link'", ERROR)
+
+
 def test_without_an_imu_the_node_waits_a_little_and_then_goes_on(robot):
     with running(publish__imu_wait=0.3):
         robot.send_places()

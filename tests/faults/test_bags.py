@@ -232,7 +232,8 @@ def ros1(tmp_path: Path, compression: str = "") -> Path:
 
     factory = Factory(Stores.ROS1_NOETIC)
     stamps = [START_NS + i * SWEEP_NS for i in range(30)]
-    items = [("/points", CLOUD, s + SWEEP_NS, factory.cloud(s, i, points=20_000)) for i, s in enumerate(stamps)]
+    points = 8_000 if compression == "bz2" else 20_000  # bz2 packs slowly
+    items = [("/points", CLOUD, s + SWEEP_NS, factory.cloud(s, i, points=points)) for i, s in enumerate(stamps)]
     return write_ros1(tmp_path / "bag.bag", items, compression)
 
 

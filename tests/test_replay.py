@@ -80,6 +80,8 @@ def test_without_its_imu_the_same_recording_says_so_and_still_works(recording, t
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["recording"]["num_poses"] == round(DURATION * 10)
     assert metrics["accuracy"]["ape_translation"]["rmse"] < 0.2
+    assert any("IMU" in note for note in metrics["notes"])
+    assert "without an IMU" in (tmp_path / "report.html").read_text()
 
 
 def test_a_truncated_recording_keeps_its_readable_part_and_ends_with_code_3(recording, tmp_path):

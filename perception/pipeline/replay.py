@@ -28,6 +28,7 @@ class ReplayResult:
     health: list[Health]
     cpu_ms: dict[str, np.ndarray]  # by stage, one value per output
     counters: dict[str, dict[str, int]]  # by stage
+    notes: tuple[str, ...]  # what the stages want a reader to know
     num_scans: int  # read, with or without a pose
     num_runs: int  # 1 + restarts at the origin; the trajectory is that of the longest run
     wall_time: float  # s
@@ -112,6 +113,7 @@ def _result(runner: Runner, kept: _Collector, num_scans: int, wall_time: float, 
         health=list(health),
         cpu_ms={name: np.array(ns) / 1e6 for name, ns in runner.stage_cpu_ns.items()},
         counters=runner.counters(),
+        notes=runner.notes(),
         num_scans=num_scans,
         num_runs=sum(bool(run) for run in kept.runs),
         wall_time=wall_time,

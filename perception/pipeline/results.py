@@ -5,7 +5,7 @@ import logging
 import resource
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,7 @@ def replay_to_folder(
     run = finished(recording, config, result)
     write_results(out, run)
     run.metrics["time"]["total_s"] = round(time.perf_counter() - start, 3)
+    show_notes(console, result.notes)
     show_metrics(console, run.metrics)
     console.print(f"wrote {out / 'report.html'}", soft_wrap=True)
     return result.loss
@@ -95,6 +96,7 @@ def metrics_of(recording: Recording, result: ReplayResult, errors: TrajectoryErr
             "num_poses": num_poses,
             "num_runs": result.num_runs,
             "loss": str(result.loss) if result.loss else None,
+            "not_used": dict(recording.losses.counts),
         },
         "time": {
             "replay_s": round(result.wall_time, 3),
@@ -106,6 +108,7 @@ def metrics_of(recording: Recording, result: ReplayResult, errors: TrajectoryErr
             "not_ok_percent": round(100.0 * sum(h.level != Level.OK for h in result.health) / num_poses, 2),
             "degenerate_percent": round(100.0 * sum(r.is_degenerate for r in result.reports) / num_poses, 2),
         },
+        "notes": [*recording.summary.notes, *result.notes],
         "counters": result.counters,
         "trajectory_sha256": result.digest(),
     }
@@ -116,7 +119,7 @@ def metrics_of(recording: Recording, result: ReplayResult, errors: TrajectoryErr
 
 def report_of(run: Run) -> RunReport:
     """The run as the report shows it."""
-    result, factor = run.result, run.metrics["time"]["real_time_factor"]
+    summary, result, factor = run.recording.summary, run.result, run.metrics["time"]["real_time_factor"]
     stamps = result.trajectory.stamps_ns
     series = {
         "matched points": np.array([report.num_matches for report in result.reports]),
@@ -127,7 +130,7 @@ def report_of(run: Run) -> RunReport:
     shown = ("recording", "time", "memory_peak_mb", "health", "trajectory_sha256")
     return RunReport(
         title=f"Replay of {run.recording.path.name}",
-        summary=run.recording.summary,
+        summary=replace(summary, notes=(*summary.notes, *result.notes)),
         trajectory=result.trajectory,
         reference=run.recording.reference,
         errors=run.errors,
@@ -136,7 +139,7 @@ def report_of(run: Run) -> RunReport:
         timings={name: (stamps[: len(ms)], ms[: len(stamps)]) for name, ms in result.cpu_ms.items()},
         series={name: (stamps, values) for name, values in series.items()},
         health=tuple(zip(stamps.tolist(), result.health)),
-        counters=result.counters,
+        counters={**result.counters, "the reader (not used)": run.metrics["recording"]["not_used"]},
         config_yaml=to_yaml(run.config),
     )
 
@@ -148,7 +151,14 @@ def show_summary(console: "Console", path: Path, summary: Summary) -> None:
     console.print(f"[bold]{escape(str(path))}[/bold]: {escape(summary.kind)}", soft_wrap=True)
     for name, value in summary.rows:
         console.print(f"  {escape(name)}: {escape(value)}", soft_wrap=True)
-    for note in summary.notes:
+    show_notes(console, summary.notes)
+
+
+def show_notes(console: "Console", notes: Iterable[str]) -> None:
+    """Print what was assumed or done in a lesser way."""
+    from rich.markup import escape
+
+    for note in notes:
         console.print(f"  [yellow]note[/yellow]: {escape(note)}", soft_wrap=True)
 
 

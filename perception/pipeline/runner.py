@@ -43,6 +43,10 @@ class Runner:
         """Counters of every stage, by its name."""
         return {name: worker.counters() for name, worker in self.workers.items()}
 
+    def notes(self) -> tuple[str, ...]:
+        """What the stages want a reader of the results to know."""
+        return tuple(note for worker in self.workers.values() for note in worker.notes())
+
     def _deliver(self, outputs: Iterable[tuple[str, Any]]) -> None:
         for stream, item in outputs:
             self.sink(stream, item)

@@ -29,6 +29,9 @@ class Worker(Protocol):
     def health(self) -> Health:
         """State of the stage after the last item."""
 
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the results should know, each a sentence."""
+
     def counters(self) -> dict[str, int]:
         """What was taken, dropped and refused so far, by name, for diagnostics."""
 

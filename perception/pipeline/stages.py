@@ -59,6 +59,10 @@ class OdometryStage:
         """Health of the odometry after the last scan."""
         return self.core.health()
 
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the results should know, e.g. that there was no usable IMU."""
+        return self.core.notes()
+
     def counters(self) -> dict[str, int]:
         """Verdicts of the guards by stream, resets, and what the core counted."""
         verdicts = {

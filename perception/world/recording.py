@@ -12,7 +12,7 @@ from perception.core.geometry import exp_so3, transform
 from perception.core.stamps import NS_PER_MS, NS_PER_S
 from perception.core.trajectory import Trajectory
 from perception.core.types import ImuBatch, Scan, SensorRig
-from perception.io.recording import Summary
+from perception.io.recording import Losses, Summary
 from perception.world.config import WorldConfig
 from perception.world.imu import ImuSimulator
 from perception.world.lidar import SWEEP_NS, LidarScan, LidarSimulator
@@ -47,6 +47,7 @@ class SyntheticRecording:
     ) -> None:
         self.config, self.progress, self.num_threads = config, progress, num_threads
         self.rig = make_rig()
+        self.losses = Losses()  # a generated message is never bad
         self.scene = build_scene(config)
         layout = self.scene.layout
         self.vehicle = Vehicle(layout.course, Drive(layout.course, layout.pace, config.duration + MARGIN))

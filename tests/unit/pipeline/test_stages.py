@@ -36,6 +36,9 @@ class RecordingCore:
     def health(self):
         return OK
 
+    def notes(self):
+        return ("no imu",)
+
     def counters(self):
         return {"points": 7}
 

@@ -51,7 +51,7 @@ class MapConfig(Config):
         "voxel_plane",
         description="A plane per voxel (default), or a plane through five neighbours (reference, slower).",
     )
-    voxel_size: float = Field(1.0, ge=0.1, le=10.0, description="Edge (m) of a plane voxel.")
+    voxel_size: float = Field(0.75, ge=0.1, le=10.0, description="Edge (m) of a plane voxel.")
     points_per_voxel: int = Field(100, ge=5, le=10000, description="A plane voxel with this many points is final.")
     min_plane_points: int = Field(5, ge=3, le=100, description="Points that a plane needs.")
     max_plane_deviation: float = Field(
@@ -87,7 +87,7 @@ class RegistrationConfig(Config):
         1.5, ge=0.0, le=10.0, description="The scale is at least the mean absolute residual times this."
     )
     weak_translation: float = Field(
-        0.016, ge=0.0, le=1.0, description="Least information per match of a determined translation."
+        0.005, ge=0.0, le=1.0, description="Least information per match of a determined translation."
     )
     weak_rotation: float = Field(
         5e-4, ge=0.0, le=1.0, description="Least information per match and squared range of a determined rotation."

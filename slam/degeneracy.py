@@ -10,6 +10,8 @@ import numpy as np
 
 from slam.config import RegistrationConfig
 
+SMALL = 1e-12  # of the trace, added to a block so that it can be inverted whatever the scene
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Degeneracy:
@@ -28,31 +30,16 @@ class Degeneracy:
 
 def analyse(HtH: np.ndarray, sum_weights: float, mean_squared_range: float, config: RegistrationConfig) -> Degeneracy:
     """Weak directions of `HtH` (6, 6), order p, R, over matches of that weight. Without matches everything is weak."""
-    if sum_weights <= 0.0 or mean_squared_range <= 0.0:
+    if sum_weights <= 0.0 or mean_squared_range <= 0.0 or not HtH.any():
         return Degeneracy(np.eye(3), np.eye(3), np.zeros(3), np.zeros(3))
     information = HtH[:6, :6] / sum_weights
     A, B, C = information[:3, :3], information[:3, 3:], information[3:, 3:]
-    translation = A - B @ _inverse(C) @ B.T
-    rotation = (C - B.T @ _inverse(A) @ B) / mean_squared_range
-    values_t, vectors_t = np.linalg.eigh(translation)
-    values_r, vectors_r = np.linalg.eigh(rotation)
+    inverse_A, inverse_C = np.linalg.inv(np.stack((A, C)) + SMALL * np.trace(information) * np.eye(3))
+    blocks = np.stack((A - B @ inverse_C @ B.T, (C - B.T @ inverse_A @ B) / mean_squared_range))
+    (values_t, values_r), (vectors_t, vectors_r) = np.linalg.eigh(blocks)
     return Degeneracy(
         vectors_t.T[values_t < config.weak_translation],
         vectors_r.T[values_r < config.weak_rotation],
         values_t,
         values_r,
     )
-
-
-def project(HtH: np.ndarray, Htz: np.ndarray, degeneracy: Degeneracy) -> tuple[np.ndarray, np.ndarray]:
-    """Take the weak directions out of the normal equations, (6, 6) or (12, 12), so that other sensors act there."""
-    if not degeneracy.is_degenerate:
-        return HtH, Htz
-    P = np.eye(len(Htz))
-    P[:3, :3] -= degeneracy.weak_translation.T @ degeneracy.weak_translation
-    P[3:6, 3:6] -= degeneracy.weak_rotation.T @ degeneracy.weak_rotation
-    return P @ HtH @ P, P @ Htz
-
-
-def _inverse(block: np.ndarray) -> np.ndarray:
-    return np.linalg.pinv(block, rcond=1e-9, hermitian=True)

@@ -3,7 +3,7 @@
 A store is a handful of arrays, all owned by `slam.local_map`:
   table       (T, 2) int64   key, bucket id; T a power of two, at least twice the number of buckets
   cells       (C, 6) int32   voxel coordinates x y z, number of points, points at the last plane fit, last insertion
-  neighbours  (C, 18 or 26) int32   bucket ids around, -1 for none; faces, then edges, then corners
+  neighbours  (C, 6 or 26) int32   bucket ids around, -1 for none; faces, then edges, then corners
   free        (C,) int32     stack of bucket ids that eviction gave back
   state       (5,) int64     see the indices below
 """
@@ -18,7 +18,8 @@ TOMBSTONE = -2
 BITS = 21  # per axis of a packed key
 HALF = 1 << (BITS - 1)  # voxel coordinates run from -HALF to HALF - 1
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, Knuth's multiplicative hash
-FOLD = np.uint64(32)
+FOLD, TWO = np.uint64(32), np.uint64(2)
+PAIR = (1 << (2 * BITS)) | (1 << BITS)  # lowest bits of x and y in a key
 
 X, Y, Z, COUNT, FITTED, STAMP = range(6)  # columns of cells
 HIGH, NUM_FREE, NUM_TOMBSTONES, NUM_LIVE, CURSOR = range(5)  # entries of state
@@ -48,12 +49,13 @@ def is_inside(x, y, z):
 
 @njit(**JIT)
 def first_slot(table, key):
-    """Slot where the search for `key` begins."""
-    folded = np.uint64(key)
+    """Slot where the search for `key` begins: four voxels that touch in x and y share a cache line."""
+    corner = ((key >> (2 * BITS)) & 1) << 1 | ((key >> BITS) & 1)
+    folded = np.uint64(key & ~PAIR)
     folded ^= folded >> FOLD
     folded *= MULTIPLIER
     folded ^= folded >> FOLD
-    return np.int64(folded & np.uint64(table.shape[0] - 1))
+    return np.int64(((folded << TWO) | np.uint64(corner)) & np.uint64(table.shape[0] - 1))
 
 
 @njit(**JIT)

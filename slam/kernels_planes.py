@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from slam.kernels_hash import COUNT, FITTED, JIT, STAMP, X, Y, Z, create, find, is_inside, pack
+from slam.kernels_hash import COUNT, FITTED, JIT, OFFSETS, STAMP, create, find, is_inside, pack
 
 REFIT_GROWTH = 1.2  # a plane is fitted again once its voxel holds this many times the points of the last fit
 TWO_THIRDS_PI = 2.0 * math.pi / 3.0
@@ -131,23 +131,27 @@ def insert_planes(
 
 
 @njit(**JIT)
-def nearest_plane(table, cells, neighbours, planes, edge, inverse, x, y, z):
-    """Bucket of the plane for a point: that of its own voxel, else the one with the nearest centroid around; or -1."""
+def nearest_plane(table, neighbours, planes, edge, inverse, x, y, z):
+    """Bucket of the plane for a point, -1 for none, and the voxel it lies in.
+
+    The plane of the point's own voxel, else the one with the nearest centroid among the linked neighbours.
+    """
     ix, iy, iz = np.int64(math.floor(x * inverse)), np.int64(math.floor(y * inverse)), np.int64(math.floor(z * inverse))
     if not is_inside(ix, iy, iz):
-        return np.int64(-1)
+        return np.int64(-1), ix, iy, iz
     home = find(table, pack(ix, iy, iz))
     if home < 0 or planes[home, 7] > 0.0:
-        return home
-    best, best_distance = np.int64(-1), 1e30
-    for j in range(18):
+        return home, ix, iy, iz
+    best, step, best_distance = np.int64(-1), 0, 1e30
+    x, y, z = x - (ix + 0.5) * edge, y - (iy + 0.5) * edge, z - (iz + 0.5) * edge
+    for j in range(neighbours.shape[1]):
         other = np.int64(neighbours[home, j])
         if other < 0 or planes[other, 7] <= 0.0:
             continue
-        dx = x - (cells[other, X] + 0.5) * edge - planes[other, 3]
-        dy = y - (cells[other, Y] + 0.5) * edge - planes[other, 4]
-        dz = z - (cells[other, Z] + 0.5) * edge - planes[other, 5]
+        dx = x - OFFSETS[j, 0] * edge - planes[other, 3]
+        dy = y - OFFSETS[j, 1] * edge - planes[other, 4]
+        dz = z - OFFSETS[j, 2] * edge - planes[other, 5]
         distance = dx * dx + dy * dy + dz * dz
         if distance < best_distance:
-            best, best_distance = other, distance
-    return best
+            best, step, best_distance = other, j, distance
+    return best, ix + OFFSETS[step, 0], iy + OFFSETS[step, 1], iz + OFFSETS[step, 2]

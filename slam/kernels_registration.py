@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from slam.kernels_hash import JIT, X, Y, Z
+from slam.kernels_hash import JIT
 from slam.kernels_knn import fit_nearest
 from slam.kernels_planes import nearest_plane
 
@@ -26,7 +26,7 @@ GATE = 1.0 / 81.0  # 1 - 0.9 |r| / sqrt(range) > 0.9 is r^2 < range / 81, sectio
 
 @njit(**JIT)
 def _associate_planes_chunk(
-    chunk, table, cells, neighbours, planes, edge, points, pose, matches, match_ids, match_counts, residuals
+    chunk, table, neighbours, planes, edge, points, pose, matches, match_ids, match_counts, residuals
 ):
     first = chunk * points.shape[0] // NUM_CHUNKS
     last = (chunk + 1) * points.shape[0] // NUM_CHUNKS
@@ -37,13 +37,13 @@ def _associate_planes_chunk(
         x = pose[0, 0] * px + pose[0, 1] * py + pose[0, 2] * pz + pose[0, 3]
         y = pose[1, 0] * px + pose[1, 1] * py + pose[1, 2] * pz + pose[1, 3]
         z = pose[2, 0] * px + pose[2, 1] * py + pose[2, 2] * pz + pose[2, 3]
-        bucket = nearest_plane(table, cells, neighbours, planes, edge, inverse, x, y, z)
+        bucket, ix, iy, iz = nearest_plane(table, neighbours, planes, edge, inverse, x, y, z)
         if bucket < 0:
             continue
         nx, ny, nz = np.float64(planes[bucket, 0]), np.float64(planes[bucket, 1]), np.float64(planes[bucket, 2])
-        cx = (cells[bucket, X] + 0.5) * edge + planes[bucket, 3]
-        cy = (cells[bucket, Y] + 0.5) * edge + planes[bucket, 4]
-        cz = (cells[bucket, Z] + 0.5) * edge + planes[bucket, 5]
+        cx = (ix + 0.5) * edge + planes[bucket, 3]
+        cy = (iy + 0.5) * edge + planes[bucket, 4]
+        cz = (iz + 0.5) * edge + planes[bucket, 5]
         d = -(nx * cx + ny * cy + nz * cz)
         gate = GATE * math.sqrt(px * px + py * py + pz * pz)
         residual = nx * x + ny * y + nz * z + d
@@ -59,22 +59,22 @@ def _associate_planes_chunk(
 
 
 @njit(**JIT)
-def associate_planes(table, cells, neighbours, planes, edge, points, pose, matches, match_ids, match_counts, residuals):
+def associate_planes(table, neighbours, planes, edge, points, pose, matches, match_ids, match_counts, residuals):
     """Match points (N, 3) float32, mapped by `pose` (3, 4) into the map, with the planes of their voxels."""
     for chunk in range(NUM_CHUNKS):
         _associate_planes_chunk(
-            chunk, table, cells, neighbours, planes, edge, points, pose, matches, match_ids, match_counts, residuals
+            chunk, table, neighbours, planes, edge, points, pose, matches, match_ids, match_counts, residuals
         )
 
 
 @njit(parallel=True, **JIT)
 def associate_planes_parallel(
-    table, cells, neighbours, planes, edge, points, pose, matches, match_ids, match_counts, residuals
+    table, neighbours, planes, edge, points, pose, matches, match_ids, match_counts, residuals
 ):
     """`associate_planes` on several threads."""
     for chunk in prange(NUM_CHUNKS):
         _associate_planes_chunk(
-            chunk, table, cells, neighbours, planes, edge, points, pose, matches, match_ids, match_counts, residuals
+            chunk, table, neighbours, planes, edge, points, pose, matches, match_ids, match_counts, residuals
         )
 
 

@@ -99,10 +99,11 @@ class LocalMap:
         self.config = config
         self.origin = np.zeros(3)  # odom coordinates of the corner that voxels are counted from
         self.num_refused = 0  # points that found no room since the start
+        self.num_shrinks = 0  # times a full map had to give up voxels within the kept range
         self._num_inserts = 0
         self._touched = np.zeros(0, dtype=np.int32)
         if config.mode == "voxel_plane":
-            self.store = VoxelStore(18, config.max_voxels, ((9,), (8,)))
+            self.store = VoxelStore(6, config.max_voxels, ((9,), (8,)))
         else:
             self.store = VoxelStore(26, config.max_voxels, ((config.knn_points_per_voxel, 3),))
 
@@ -182,7 +183,11 @@ class LocalMap:
             self.store.state[CURSOR] = 0
             self.store.evict(self._in_voxels(position), kept_range / self.edge, int(self.store.state[HIGH]))
             kept_range *= SHRINK
-        log.warning("local map is full (%d voxels): only %.0f m around are kept", self.config.max_voxels, kept_range)
+        if self.num_shrinks == 0:
+            log.warning(
+                "local map is full (%d voxels): only %.0f m around are kept", self.config.max_voxels, kept_range
+            )
+        self.num_shrinks += 1
 
 
 def _grown(array: np.ndarray, capacity: int) -> np.ndarray:

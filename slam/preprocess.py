@@ -24,7 +24,7 @@ def thin(
     check("offsets_ns", offsets_ns, (len(points),), np.int64)
     least = max(config.min_range, NO_RETURN)
     rows = voxel_indices(points, config.map_voxel_size, scratch, least, config.max_range)
-    return points[rows], offsets_ns[rows]
+    return np.take(points, rows, axis=0), np.take(offsets_ns, rows)
 
 
 def crop(points: np.ndarray, offsets_ns: np.ndarray, config: PreprocessConfig) -> tuple[np.ndarray, np.ndarray]:

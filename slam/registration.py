@@ -72,7 +72,7 @@ class Registration:
         store = local_map.store
         if local_map.config.mode == "voxel_plane":
             self._run(
-                "associate_planes", store.table, store.cells, store.neighbours, store.payload[1], local_map.edge,
+                "associate_planes", store.table, store.neighbours, store.payload[1], local_map.edge,
                 points_lidar, pose, *matches,
             )  # fmt: skip
         else:

@@ -160,13 +160,15 @@ def test_far_voxels_are_evicted_and_their_memory_is_used_again(mode: str) -> Non
     assert np.abs(centres - position).max() < 30.0 + 8.0 * 4.0
 
 
-def test_a_map_at_its_limit_keeps_what_is_near() -> None:
+def test_a_map_at_its_limit_keeps_what_is_near_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     local_map = LocalMap(MapConfig(max_voxels=1024))
     for step in range(30):
         local_map.insert(cloud(step, 2000, 12.0), transform(np.eye(3), np.array([6.0 * step, 0, 0])))
     assert local_map.num_voxels <= 1024
-    here = local_map.store.cells[local_map.store.cells[:, COUNT] > 0][:, 0]
-    assert (np.abs(here - 174) < 14).mean() > 0.9
+    here = local_map.store.cells[local_map.store.cells[:, COUNT] > 0][:, 0] * local_map.edge
+    assert (np.abs(here - 174.0) < 14.0).mean() > 0.9
+    assert local_map.num_shrinks > 0
+    assert caplog.text.count("local map is full") == 1
 
 
 def test_a_cleared_map_is_empty_and_usable() -> None:

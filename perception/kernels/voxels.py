@@ -11,7 +11,8 @@ from perception.core.types import check
 
 BITS = 16  # per axis of a packed key
 HALF = 1 << (BITS - 1)  # voxel coordinates run from -HALF to HALF - 1
-LIMIT = np.float32(HALF - 1)
+LIMIT = float(HALF - 1)  # voxels; points farther from the origin are left out
+MAX_REACH = 1e18  # m
 CALL_BITS = 16
 CALLS = 1 << CALL_BITS
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio
@@ -34,7 +35,7 @@ class VoxelScratch:
         size = max(1 << (2 * max(num_points, 1) - 1).bit_length(), 8)
         if len(self.table) < size:
             self.table, self.rows = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int32)
-            self.found = np.zeros(size // 2, dtype=np.int32)
+            self.found = np.zeros(size // 2 + 1, dtype=np.int32)  # one more: the kernel writes before it counts
             self.call = 1
         elif self.call == CALLS:
             self.table[:] = 0
@@ -60,7 +61,7 @@ def voxel_indices(
         np.require(points, requirements=("C", "W")),
         np.float32(1.0 / voxel_size),
         np.float32(min_range),
-        np.float32(max_range),
+        _reach(max_range, voxel_size),
         scratch.table,
         scratch.call,
         scratch.found,
@@ -75,78 +76,79 @@ def voxel_downsample(points: np.ndarray, voxel_size: float, scratch: VoxelScratc
     return _centroids(
         np.require(points, requirements=("C", "W")),
         np.float32(1.0 / voxel_size),
+        _reach(np.inf, voxel_size),
         scratch.table,
         scratch.rows,
         scratch.call,
     )
 
 
+def _reach(max_range: float, voxel_size: float) -> np.float32:
+    """Largest range (m) whose voxels can be packed and whose square is finite."""
+    return np.float32(min(max_range, LIMIT * voxel_size, MAX_REACH))
+
+
 @njit(**JIT)
 def _key(x, y, z, inverse):
-    """Packed voxel coordinates, the lowest bit of each axis in the lowest three bits; -1 when out of reach or NaN."""
-    fx, fy, fz = np.floor(x * inverse), np.floor(y * inverse), np.floor(z * inverse)
-    if not (abs(fx) < LIMIT and abs(fy) < LIMIT and abs(fz) < LIMIT):
-        return np.int64(-1)
-    ix, iy, iz = np.int64(fx) + HALF, np.int64(fy) + HALF, np.int64(fz) + HALF
+    """Packed voxel coordinates, the lowest bit of each axis in the lowest three bits."""
+    ix = np.int64(np.floor(x * inverse)) + HALF
+    iy = np.int64(np.floor(y * inverse)) + HALF
+    iz = np.int64(np.floor(z * inverse)) + HALF
     block = ((ix >> 1) << (2 * BITS)) | ((iy >> 1) << BITS) | (iz >> 1)
     return (block << 3) | ((ix & 1) << 2) | ((iy & 1) << 1) | (iz & 1)
 
 
 @njit(**JIT)
 def _slot(table, call, key):
-    """Slot of a voxel; negative (-slot - 1) when this call meets it for the first time, and then marked as met."""
+    """Slot where this call keeps the voxel, or would keep it: then the entry there is one of another call."""
     folded = np.uint64(key >> 3) * MULTIPLIER
     folded ^= folded >> FOLD
     mask = table.shape[0] - 1
     slot = np.int64(((folded << np.uint64(3)) | np.uint64(key & 7)) & np.uint64(mask))
     wanted = (key << CALL_BITS) | call
-    while True:
-        entry = table[slot]
-        if entry == wanted:
-            return slot
-        if entry & (CALLS - 1) != call:
-            table[slot] = wanted
-            return -slot - 1
+    while table[slot] != wanted and table[slot] & (CALLS - 1) == call:
         slot = (slot + 1) & mask
+    return slot
 
 
 @njit(**JIT)
 def _first_points(points, inverse, min_range, max_range, table, call, found):
+    """Whether a voxel is new cannot be foretold, so it is counted and never branched on."""
     least, most = min_range * min_range, max_range * max_range
-    num = 0
-    last = np.int64(-1)
+    num = np.int64(0)
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         squared = x * x + y * y + z * z
         if not (squared >= least and squared <= most):  # true for NaN
             continue
         key = _key(x, y, z, inverse)
-        if key == last or key < 0:
-            continue
-        last = key
-        if _slot(table, call, key) < 0:
-            found[num] = i
-            num += 1
+        slot = _slot(table, call, key)
+        entry, wanted = table[slot], (key << CALL_BITS) | call
+        table[slot] = wanted
+        found[num] = i
+        num += np.int64(entry != wanted)
     return num
 
 
 @njit(**JIT)
-def _centroids(points, inverse, table, rows, call):
+def _centroids(points, inverse, max_range, table, rows, call):
+    most = max_range * max_range
     first = np.empty((points.shape[0], 3), np.float32)
     sums = np.empty((points.shape[0], 4), np.float32)  # of the offsets from the first point, and their number
     num = row = np.int64(0)
     last = np.int64(-1)
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        key = _key(x, y, z, inverse)
-        if key < 0:
+        if not x * x + y * y + z * z <= most:  # true for NaN
             continue
+        key = _key(x, y, z, inverse)
         if key != last:
             last = key
             slot = _slot(table, call, key)
-            if slot < 0:
+            if table[slot] != (key << CALL_BITS) | call:
+                table[slot] = (key << CALL_BITS) | call
                 row = num
-                rows[-slot - 1] = row
+                rows[slot] = row
                 num += 1
                 first[row, 0], first[row, 1], first[row, 2] = x, y, z
                 sums[row, 0] = sums[row, 1] = sums[row, 2] = np.float32(0.0)
@@ -165,21 +167,22 @@ def _centroids(points, inverse, table, rows, call):
     return out
 
 
-def _cells(points: np.ndarray, voxel_size: float) -> tuple[np.ndarray, np.ndarray]:
+def _cells(
+    points: np.ndarray, voxel_size: float, min_range: float = 0.0, max_range: float = np.inf
+) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(invalid="ignore", over="ignore"):
-        cells = np.floor(points * np.float32(1.0 / voxel_size))
-        return cells, (np.abs(cells) < LIMIT).all(axis=1)
+        squared = points[:, 0] ** 2 + points[:, 1] ** 2 + points[:, 2] ** 2
+        limits = np.float32(min_range), _reach(max_range, voxel_size)
+        usable = (squared >= limits[0] ** 2) & (squared <= limits[1] ** 2)
+        return np.floor(points * np.float32(1.0 / voxel_size)), usable
 
 
 def voxel_indices_twin(
     points: np.ndarray, voxel_size: float, min_range: float = 0.0, max_range: float = np.inf
 ) -> np.ndarray:
     """The definition of `voxel_indices`."""
-    cells, usable = _cells(points, voxel_size)
-    with np.errstate(invalid="ignore", over="ignore"):
-        squared = points[:, 0] ** 2 + points[:, 1] ** 2 + points[:, 2] ** 2
-        limits = np.float32([min_range, max_range]) ** 2
-        rows = np.flatnonzero(usable & (squared >= limits[0]) & (squared <= limits[1]))
+    cells, usable = _cells(points, voxel_size, min_range, max_range)
+    rows = np.flatnonzero(usable)
     _, first = np.unique(cells[rows].astype(np.int64), axis=0, return_index=True)
     return np.sort(rows[first]).astype(np.int32)
 

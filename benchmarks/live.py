@@ -74,6 +74,7 @@ def _metrics(found: dict, cpu: dict[str, float]) -> Found:
         "cloud to odometry, median": (float(p50), "ms"),
         "cloud to odometry, p95": (float(p95), "ms"),
         "cloud to odometry, largest": (float(largest), "ms"),
+        "items dropped by a busy node": (int(found["facts"].get("odometry inbox dropped", 0)), ""),
         "poses at the rate of the IMU": (found["odometry_imu"], ""),
         **{f"CPU of the {name}": (value, "% of a core") for name, value in cpu.items()},
     }

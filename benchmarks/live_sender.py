@@ -35,6 +35,7 @@ class Sender:
     """Publishes the drive and notes the times, all in seconds of the monotonic clock."""
 
     def __init__(self, drive: clouds.Clouds) -> None:
+        from diagnostic_msgs.msg import DiagnosticArray
         from nav_msgs.msg import Odometry
         from rclpy.node import Node
         from sensor_msgs.msg import Imu, PointCloud2
@@ -48,6 +49,7 @@ class Sender:
         self.imu = self.node.create_publisher(Imu, "imu", qos.result(400))
         self.node.create_subscription(Odometry, "odometry", self._hear, qos.result(50))
         self.node.create_subscription(Odometry, "odometry_imu", self._count, qos.result(400))
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._note, qos.result())
         static = self.node.create_publisher(TFMessage, "/tf_static", qos.STATIC_TRANSFORMS)
         rig = drive.rig
         pairs = ((rig.lidar_frame, rig.T_base_lidar), (rig.imu_frame, rig.T_base_imu))
@@ -56,6 +58,7 @@ class Sender:
         self.sent: list[tuple[int, float]] = []  # start of the sweep in ns, and when it was published
         self.heard: list[tuple[int, float]] = []  # stamp of the odometry, and when it came
         self.num_imu_odometry = 0
+        self.facts: dict[str, str] = {}  # in the newest diagnostics of the node
 
     def wait(self) -> None:
         """Until the node listens and is heard. Raises `TimeoutError`."""
@@ -108,6 +111,10 @@ class Sender:
         stamp = message.header.stamp
         self.heard.append((stamp.sec * 10**9 + stamp.nanosec, time.monotonic()))
 
+    def _note(self, message: object) -> None:
+        for status in message.status:
+            self.facts = {value.key: value.value for value in status.values}
+
     def _count(self, message: object) -> None:
         self.num_imu_odometry += 1
 
@@ -158,13 +165,14 @@ def main(folder: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while len(sender.heard) < len(sender.sent) and time.monotonic() < deadline:
             time.sleep(0.05)
+        time.sleep(1.2)  # until the next diagnostics
     finally:
         stop.set()
         thread.join()
         executor.shutdown()
         sender.node.destroy_node()
         rclpy.try_shutdown()
-    found = {"clouds": len(sender.sent), "odometry": len({stamp for stamp, _ in sender.heard})}
+    found = {"clouds": len(sender.sent), "odometry": len({stamp for stamp, _ in sender.heard}), "facts": sender.facts}
     print(json.dumps({**found, "odometry_imu": sender.num_imu_odometry, "latencies": sender.latencies()}))
 
 

@@ -27,7 +27,8 @@ def facts(now_ns: int, inputs: Mapping[str, InputPort], threads: Mapping[str, St
         monitor = port.monitor
         found[f"{name} rate (Hz)"] = f"{monitor.rate(now_ns):.1f}"
         found[f"{name} age (s)"] = f"{monitor.silence_ns(now_ns) / 1e9:.2f}"
-        found[f"{name} received"], found[f"{name} refused"] = monitor.num_received, monitor.num_refused
+        counts = {"received": monitor.num_received, "refused": monitor.num_refused, "missing": monitor.num_missing}
+        found.update({f"{name} {key}": count for key, count in counts.items()})
     for name, thread in threads.items():
         quantiles = thread.latency.quantiles()
         if quantiles is not None:

@@ -62,7 +62,7 @@ class InputPort:
                 throttle_duration_sec=REPORT_EVERY_S,
             )
             return
-        self.monitor.refusal = ""
+        self.monitor.accept(messages.stamp_of(message.header))
         self._announce(message.header.frame_id.lstrip("/"))
         for item in items:
             self.node.take(self.stream, item, now_ns)

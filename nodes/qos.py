@@ -2,8 +2,8 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-CLOUD_DEPTH = 10  # one second of scans: what may wait in the middleware while the node starts a new scan
-IMU_DEPTH = 400  # two seconds at 200 Hz
+CLOUD_DEPTH = 30  # three seconds of scans: what may wait in the middleware while the machine is busy with others
+IMU_DEPTH = 1000  # five seconds at 200 Hz
 
 
 def _profile(depth: int, reliability: ReliabilityPolicy, durability: DurabilityPolicy) -> QoSProfile:

@@ -9,6 +9,8 @@ from perception.core.health import OK, Health, Level
 
 NS_PER_MS = 1_000_000
 NUM_KEPT = 500  # samples behind a rate or a quantile: 50 s of scans
+MIN_STEPS = 9  # between stamps, before their rhythm is known
+MAX_HOLE_NS = 10_000_000_000  # a larger step is a jump of the clock
 SILENT_PERIODS = 3  # a stream is late after this many of its own periods,
 MIN_SILENCE_NS = 300 * NS_PER_MS  # but not before this, which scheduling alone can cause
 
@@ -20,8 +22,11 @@ class StreamMonitor:
         self.topic = topic
         self.start_ns = start_ns
         self.num_received = self.num_refused = 0
+        self.num_missing = 0  # messages that should lie between two stamps: lost on the way, or never sent
         self.refusal = ""  # why the newest message was refused; empty when it was not
         self._arrivals: deque[int] = deque(maxlen=NUM_KEPT)
+        self._steps: deque[int] = deque(maxlen=MIN_STEPS)  # between the newest stamps
+        self._stamp_ns = 0
 
     def note(self, now_ns: int) -> None:
         """One message arrived."""
@@ -32,6 +37,16 @@ class StreamMonitor:
         """The newest message could not be used."""
         self.num_refused += 1
         self.refusal = str(reason)
+
+    def accept(self, stamp_ns: int) -> None:
+        """The newest message was good and is stamped `stamp_ns`. A hole in the rhythm of the stamps is counted."""
+        self.refusal = ""
+        step, self._stamp_ns = stamp_ns - self._stamp_ns if self._stamp_ns else 0, stamp_ns
+        if not 0 < step < MAX_HOLE_NS:
+            return
+        period = statistics.median(self._steps) if len(self._steps) >= MIN_STEPS else step
+        self.num_missing += max(0, round(step / period) - 1)
+        self._steps.append(step)
 
     def silence_ns(self, now_ns: int) -> int:
         """Time since the last message, or since the start."""

@@ -122,6 +122,16 @@ def test_bad_messages_are_counted_and_cost_nothing_else(robot):
         assert (robot.values()["scan refused"], robot.values()["imu refused"]) == ("4", "1")
 
 
+def test_a_scan_that_never_came_is_counted_as_missing(robot):
+    with running():
+        robot.send_places()
+        robot.wait_for_node()
+        robot.drive(12)
+        robot.drive(4, first=14)
+        wait_for(lambda: robot.values().get("scan received") == "16", "all scans")
+        assert robot.values()["scan missing"] == "2"
+
+
 def test_points_that_are_not_finite_are_left_out(robot):
     with running():
         robot.send_places()

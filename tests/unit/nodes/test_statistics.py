@@ -1,3 +1,5 @@
+import random
+
 from nodes.statistics import DropMonitor, LatencyMonitor, StreamMonitor
 from perception.core.health import Level
 
@@ -50,7 +52,7 @@ def test_a_refused_message_shows_its_reason_until_a_good_one_comes():
     monitor, last = ten_hertz()
     monitor.refuse(ValueError("field x: missing"))
     assert "field x: missing" in monitor.health(last, S).reason
-    monitor.refusal = ""
+    monitor.accept(S)
     assert monitor.health(last, S).level is Level.OK
     assert monitor.num_refused == 1
 
@@ -79,3 +81,21 @@ def test_a_drop_degrades_for_two_seconds():
     assert monitor.health(3, S).level is Level.DEGRADED
     assert monitor.health(3, 2 * S).level is Level.DEGRADED
     assert monitor.health(3, 4 * S).level is Level.OK
+
+
+def test_messages_that_are_missing_between_stamps_are_counted():
+    monitor = StreamMonitor("/points", 0)
+    rng = random.Random(0)
+    for index in range(60):
+        if index not in (20, 30, 31, 59):
+            monitor.accept(S + index * 100 * MS + rng.randrange(-10 * MS, 10 * MS))
+    assert monitor.num_missing == 3  # the last one is not missed yet
+
+
+def test_repeated_stamps_and_jumps_of_the_clock_are_no_missing_messages():
+    monitor = StreamMonitor("/points", 0)
+    for start in (S, 3600 * S, 10 * S):
+        for index in range(20):
+            monitor.accept(start + index * 100 * MS)
+            monitor.accept(start + index * 100 * MS)
+    assert monitor.num_missing == 0

@@ -4,6 +4,7 @@ Callbacks run in the executor's thread and hand over at once; each stage works i
 one node give their items to each other by reference.
 """
 
+import re
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -61,7 +62,7 @@ class PipelineNode(LifecycleNode):
         self._inputs: dict[str, Any] = {}
         self._outputs: dict[str, Any] = {}
         self._first_scan_ns: int | None = None
-        self._told: tuple[Health, int] = (Health(), 0)
+        self._told: tuple[tuple[Level, str], int] = ((Level.OK, ""), 0)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.result())
         self._reset_service = self.create_service(Trigger, "~/reset", self._reset)
         self._timer = self.create_timer(HEALTH_PERIOD, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -234,9 +235,10 @@ class PipelineNode(LifecycleNode):
         now_ns = time.monotonic_ns()
         health = self._health(now_ns)
         told, due_ns = self._told
-        if health.level == told.level and now_ns < due_ns:
+        news = (health.level, re.sub(r"[\d.]+", "", health.reason))  # a number that goes on is no news
+        if news == told and now_ns < due_ns:
             return
-        self._told = (health, now_ns + DIAGNOSTICS_PERIOD_NS)
+        self._told = (news, now_ns + DIAGNOSTICS_PERIOD_NS)
         stamp_ns = self.get_clock().now().nanoseconds
         name = self.get_fully_qualified_name().lstrip("/")
         values = diagnostics.facts(now_ns, self._inputs, self.threads)

@@ -58,7 +58,7 @@ class MapConfig(Config):
         0.06, gt=0.0, le=1.0, description="Largest standard deviation (m) of points from their plane."
     )
     min_plane_ratio: float = Field(
-        6.0, ge=1.0, le=1000.0, description="Least ratio of the middle to the smallest variance of a plane."
+        15.0, ge=1.0, le=1000.0, description="Least ratio of the middle to the smallest variance of a plane."
     )
     knn_voxel_size: float = Field(0.5, ge=0.1, le=10.0, description="knn5: edge (m) of a voxel.")
     knn_points_per_voxel: int = Field(8, ge=1, le=64, description="knn5: points that a voxel holds.")
@@ -87,7 +87,7 @@ class RegistrationConfig(Config):
         1.5, ge=0.0, le=10.0, description="The scale is at least the mean absolute residual times this."
     )
     weak_translation: float = Field(
-        0.005, ge=0.0, le=1.0, description="Least information per match of a determined translation."
+        0.006, ge=0.0, le=1.0, description="Least information per match of a determined translation."
     )
     weak_rotation: float = Field(
         5e-4, ge=0.0, le=1.0, description="Least information per match and squared range of a determined rotation."

@@ -45,13 +45,16 @@ class ScanMeasurement:
         equations = self.registration.linearise(self.points, *pose, with_extrinsics=extrinsics)
         self.equations = equations
         if search:
-            self.degeneracy = analyse(
-                equations.HtH, equations.sum_weights, equations.mean_squared_range, self.config.registration
-            )
+            self.degeneracy = self._analysed(pose)
         if not self.is_degenerate or self.keep_weak or equations.num_matches < self.config.filter.min_matches:
             return equations
         HtH, Htz = without_weak_translation(equations.HtH, equations.Htz, self.degeneracy.weak_translation)
         return replace(equations, HtH=HtH, Htz=Htz)
+
+    def _analysed(self, pose: tuple[np.ndarray, ...]) -> Degeneracy:
+        """What the scan does not determine. All matches count alike: weights prefer smooth surfaces to rough ones."""
+        plain = self.registration.linearise(self.points, *pose, is_robust=False)
+        return analyse(plain.HtH, plain.num_matches, plain.mean_squared_range, self.config.registration)
 
     @property
     def is_degenerate(self) -> bool:

@@ -91,10 +91,12 @@ class Registration:
         R_IL: np.ndarray,
         t_IL: np.ndarray,
         with_extrinsics: bool = False,
+        is_robust: bool = True,
     ) -> NormalEquations:
         """Normal equations at the IMU pose (R, p) over the points given to `associate`.
 
-        Raises `InvalidInput` when the number of points is another one.
+        Without `is_robust` all matches count alike, and the scale of the robust kernel stays as it is. Raises
+        `InvalidInput` when the number of points is another one.
         """
         if len(points_lidar) != self._num_points:
             raise InvalidInput(
@@ -106,7 +108,7 @@ class Registration:
             p - self._origin,
             np.ascontiguousarray(R_IL),
             np.ascontiguousarray(t_IL),
-            self._scale,
+            self._scale if is_robust else 0.0,
             self._matches,
             self._match_ids,
             self._match_counts,
@@ -118,7 +120,8 @@ class Registration:
             self._run("linearise", *arguments, self._sums)
             sums = self._sums.sum(axis=0)
         num, weights, squares, absolute, ranges = sums[-kernels.NUM_TOTALS :]
-        self._adapt(absolute, num)
+        if is_robust:
+            self._adapt(absolute, num)
         HtH, Htz = _unpacked(sums, UPPER_12 if with_extrinsics else UPPER_6)
         mean_squared_range = float(ranges / weights) if weights > 0.0 else 0.0
         return NormalEquations(HtH, Htz, int(num), float(weights), float(squares), mean_squared_range)

@@ -109,34 +109,44 @@ class Filter:
         self.P[:, s.VELOCITY] = 0.0
         self.P[s.VELOCITY, s.VELOCITY] = np.eye(3) * std**2
 
-    def update(self, measure: Measure) -> Correction:
+    def update(self, measure: Measure, start: State | None = None, max_iterations: int = 0) -> Correction:
         """Iterate to the state that fits prediction and measurement best; keep it and its covariance.
 
+        The iteration begins at the prediction, or at `start`, and takes as many steps as configured, or
+        `max_iterations`. Where too little matches or a matrix is not definite the prediction stands.
+        """
+        x, P, correction = self.iterate(measure, start or self.state, max_iterations or self.config.max_iterations)
+        if correction.is_accepted:
+            self.state, self.P = x, P
+        return correction
+
+    def iterate(self, measure: Measure, start: State, max_iterations: int) -> tuple[State, np.ndarray, Correction]:
+        """As `update`, but the filter stays as it is: the state found, its covariance, and how it went.
+
         Correspondences are sought at first, after steps so long that other surfaces may have come nearest, and once
-        more when the iteration has come to rest. Where too little matches or a matrix is not definite the prediction
-        stands.
+        more when the iteration has come to rest.
         """
         config, prior = self.config, self.state.packed()
-        x, x_next, delta, P = prior, np.empty_like(prior), np.empty(ERROR_DIM), np.empty_like(self.P)
+        x, x_next, delta, P = start.packed(), np.empty_like(prior), np.empty(ERROR_DIM), np.empty_like(self.P)
         search, num_rests = True, 0
-        for iteration in range(1, config.max_iterations + 1):
+        for iteration in range(1, max_iterations + 1):
             information = measure(unpacked(x), search)
             if information.num_matches < config.min_matches:
                 reason = f"{information.num_matches} of at least {config.min_matches} correspondences"
-                return Correction(iteration, information, False, reason)
+                return start, self.P, Correction(iteration, information, False, reason)
             HtH, Htz = information.HtH, information.Htz
             if not kernels.update_step(prior, x, self.P, HtH, Htz, config.point_variance, x_next, delta, P):
-                return Correction(iteration, information, False, "the information matrix is not positive definite")
+                reason = "the information matrix is not positive definite"
+                return start, self.P, Correction(iteration, information, False, reason)
             x, x_next = x_next, np.empty_like(prior)
             is_at_rest = bool(np.abs(delta[:6]).max() < config.converged)
             num_rests += is_at_rest
             if num_rests > 1:
                 break
             search = is_at_rest or bool(np.abs(delta[s.POSITION]).max() > config.search_step)
-            if iteration == config.max_iterations - 1 and num_rests == 0:
+            if iteration == max_iterations - 1 and num_rests == 0:
                 search = True
-        self.state, self.P = unpacked(x), P
-        return Correction(iteration, information, True)
+        return unpacked(x), P, Correction(iteration, information, True)
 
 
 def update_step_twin(

@@ -53,7 +53,7 @@ class MotionModel:
         self.angular_velocity = np.zeros(3)
         self.noise = np.zeros(4)
         self._last: Posterior | None = None
-        self._is_inertial = False
+        self.is_inertial = False
 
     def add(self, batch: ImuBatch) -> None:
         """Keep the usable samples of `batch`; the others are counted."""
@@ -107,7 +107,7 @@ class MotionModel:
         if self.start is not None:
             inputs = self.buffer.inputs(filter_.stamp_ns, end_ns, self.max_step_ns, self.start.accel_scale)
             self._counts["scans without imu samples"] += inputs is None
-        self._is_inertial = inputs is not None
+        self.is_inertial = inputs is not None
         if inputs is None:
             return filter_.predict_constant(self.twist, start_ns, end_ns)
         self.angular_velocity = inputs.gyro[-1]
@@ -118,7 +118,7 @@ class MotionModel:
         if self._last is not None and filter_.stamp_ns > self._last.stamp_ns:
             dt = (filter_.stamp_ns - self._last.stamp_ns) * 1e-9
             self.twist = twist_between(self._last.state, filter_.state, dt)
-            if self.start is not None and not self._is_inertial and is_corrected:
+            if self.start is not None and not self.is_inertial and is_corrected:
                 velocity = filter_.state.R @ self.twist.linear
                 filter_.set_velocity(velocity, self.config.filter.free_acceleration * dt)
             self.buffer.forget_before(self._last.stamp_ns)  # one sweep is kept for `first_again`
@@ -149,7 +149,7 @@ class MotionModel:
 
     def body_twist(self, state: State) -> Twist:
         """Velocity and angular velocity of the IMU in its own axes at the end of the sweep."""
-        if not self._is_inertial:
+        if not self.is_inertial:
             return self.twist
         return Twist(state.R.T @ state.velocity, self.angular_velocity - state.gyro_bias)
 
@@ -159,7 +159,7 @@ class MotionModel:
             return Health(Level.OK, "constant-velocity model: there is no IMU")
         if self.refused:
             return Health(Level.DEGRADED, f"constant-velocity model: the IMU is refused: {self.refused}")
-        if self.start is not None and not self._is_inertial and self._last is not None:
+        if self.start is not None and not self.is_inertial and self._last is not None:
             return Health(Level.DEGRADED, "constant-velocity model: IMU samples of the last sweep are missing")
         return OK
 
@@ -173,7 +173,7 @@ class MotionModel:
 
     def _begin(self, start: Start) -> None:
         self.start = start
-        self._is_inertial = True
+        self.is_inertial = True
         self.noise = noise_variances(self.config.imu, start.rate)
         if start.accel_scale != 1.0:
             log.warning("the IMU reports acceleration in g; samples are scaled to m/s^2")

@@ -22,9 +22,11 @@ from slam.local_map import LocalMap
 from slam.measurement import ScanMeasurement
 from slam.motion_model import MotionModel
 from slam.preprocess import crop, thin
+from slam.recovery import is_doubtful, recover, trial_points
 from slam.registration import Registration
 from slam.sweep import Sweep, SweepClock
 
+YOUNG_MAP = 5  # scans; with fewer many points find no surface yet
 START_PASSES = 3  # each divides the error of the first velocity by about ten
 
 
@@ -56,7 +58,7 @@ class LidarInertialOdometry:
         self.local_map = LocalMap(config.map)
         self.registration = Registration(config.registration)
         plain = validated(RegistrationConfig, {**config.registration.model_dump(), "robust_scale": 0.0})
-        self.start_registration = Registration(plain)
+        self.plain_registration = Registration(plain)
         self._scratch = VoxelScratch()
         self._begin()
 
@@ -104,6 +106,7 @@ class LidarInertialOdometry:
         self._clock = SweepClock()
         self._filter: Filter | None = None
         self._first: Sweep | None = None  # until the second scan is registered
+        self._num_mapped = 0  # scans in the map
         self._health = OK
 
     def _process_ready(self, is_last: bool = False) -> list[OdometryUpdate]:
@@ -145,18 +148,28 @@ class LidarInertialOdometry:
 
     def _register(self, filter_: Filter, sweep: Sweep) -> Match:
         """The method: predict, de-skew, thin out, match and correct, learn the motion."""
+        before = filter_.state
         motion = self.motion_model.predict(filter_, sweep.start_ns, sweep.end_ns)
         points = self._deskewed(filter_, sweep, motion)
         sparse = self._sparse(points)
         measurement = self._measurement(sparse)
+        prior, P = filter_.state, filter_.P
         correction = filter_.update(measurement) if len(sparse) >= self.config.filter.min_points else None
+        if correction is not None and self._may_be_misplaced(measurement):
+            self._counts["scans sought in other attitudes"] += 1
+            filter_.state, filter_.P = prior, P
+            correction = recover(filter_, before, measurement, self._measurement(trial_points(sparse), is_trial=True))
         self.motion_model.learn(filter_, correction is not None and correction.is_accepted)
         return Match(points, motion, measurement, correction)
 
-    def _measurement(self, points: np.ndarray) -> ScanMeasurement:
-        """Until the first motion is known all matches count alike: those that show it would be outliers."""
-        registration = self.registration if self._first is None else self.start_registration
-        return ScanMeasurement(self.config, registration, self.local_map, points, keep_weak=self._first is not None)
+    def _may_be_misplaced(self, measurement: ScanMeasurement) -> bool:
+        return self._num_mapped >= YOUNG_MAP and not self.motion_model.is_inertial and is_doubtful(measurement)
+
+    def _measurement(self, points: np.ndarray, is_trial: bool = False) -> ScanMeasurement:
+        """Where the motion is not known all matches count alike: those that show it would be outliers."""
+        is_unknown = is_trial or self._first is not None
+        registration = self.plain_registration if is_unknown else self.registration
+        return ScanMeasurement(self.config, registration, self.local_map, points, keep_weak=is_unknown)
 
     def _settle_start(self, first: Sweep, sweep: Sweep, match: Match) -> Match:
         """The velocity is known only from the second scan on; with it the first scan is de-skewed and mapped anew."""
@@ -185,11 +198,13 @@ class LidarInertialOdometry:
         return deskew(sweep.points, sweep.offsets_ns, sweep.start_ns, motion, self._T_imu_lidar(filter_))
 
     def _sparse(self, points: np.ndarray) -> np.ndarray:
-        return points[voxel_indices(points, self.config.preprocess.registration_voxel_size, self._scratch)]
+        rows = voxel_indices(points, self.config.preprocess.registration_voxel_size, self._scratch)
+        return np.take(points, rows, axis=0)
 
     def _extend_map(self, filter_: Filter, points: np.ndarray) -> None:
         state = filter_.state
         T_odom_lidar = transform(state.R, state.position) @ self._T_imu_lidar(filter_)
+        self._num_mapped += 1
         self.local_map.insert(points, T_odom_lidar)
         self.local_map.evict(T_odom_lidar[:3, 3])
 

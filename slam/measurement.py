@@ -51,7 +51,7 @@ class ScanMeasurement:
         HtH, Htz = without_weak_translation(equations.HtH, equations.Htz, self.degeneracy.weak_translation)
         return replace(equations, HtH=HtH, Htz=Htz)
 
-    def _analysed(self, pose: tuple[np.ndarray, ...]) -> Degeneracy:
+    def _analysed(self, pose: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> Degeneracy:
         """What the scan does not determine. All matches count alike: weights prefer smooth surfaces to rough ones."""
         plain = self.registration.linearise(self.points, *pose, is_robust=False)
         return analyse(plain.HtH, plain.num_matches, plain.mean_squared_range, self.config.registration)

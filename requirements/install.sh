@@ -104,7 +104,7 @@ install_project() {
 
 compile_kernels() {
   local key
-  key="$(find slam perception -name '*.py' -not -path '*/ros_interfaces/*' -print0 | sort -z | xargs -0 cat | sha256sum)"
+  key="$(grep -rlZ --include='*.py' -e njit -e warm_up slam perception | sort -z | xargs -0 cat | sha256sum)"
   key="$key $(grep -m1 '^model name' /proc/cpuinfo || uname -m)"
   is_done kernels "$key" && return
   say "compiling the kernels"

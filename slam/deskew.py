@@ -55,9 +55,11 @@ def deskew(
         return points.copy()
     stamps = motion.stamps_ns - motion.stamps_ns[-1]
     begin, end = _grid(offsets_ns, stamp_ns, motion)
+    R_IL, t_IL = np.ascontiguousarray(T_imu_lidar[:3, :3]), np.ascontiguousarray(T_imu_lidar[:3, 3])
+    back = np.ascontiguousarray((motion.R[-1] @ R_IL).T)
     nodes = kernels_deskew.pose_nodes(
-        stamps * 1e-9, motion.R, motion.p, motion.v, motion.a, motion.w, np.ascontiguousarray(T_imu_lidar),
-        begin * 1e-9, end * 1e-9, NUM_NODES,
+        stamps * 1e-9, motion.R, motion.p, motion.v, motion.a, motion.w, back, R_IL, t_IL, begin * 1e-9, end * 1e-9,
+        NUM_NODES,
     )  # fmt: skip
     return kernels_deskew.deskew_points(
         np.ascontiguousarray(points), offsets_ns, int(stamp_ns) - int(motion.stamps_ns[-1]), begin, end, nodes

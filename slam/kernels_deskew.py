@@ -31,16 +31,15 @@ def _dot(A, B, out):
 
 
 @njit(**JIT)
-def pose_nodes(times, R, p, v, a, w, T_imu_lidar, begin, end, num):
+def pose_nodes(times, R, p, v, a, w, back, R_IL, t_IL, begin, end, num):
     """Poses of the LiDAR in its frame at the end, `num` of them from `begin` to `end`: rows R|t (num, 12) float32.
 
-    `times` (K,) are the stamps of the motion in seconds before its end, `begin` and `end` likewise.
+    `times` (K,) are the stamps of the motion in seconds before its end, `begin` and `end` likewise. `back` (3, 3) is
+    the transpose of the attitude of the LiDAR at the end.
     """
     nodes = np.empty((num, 12), np.float32)
-    step, Rt, back, M = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
-    R_IL, t_IL = T_imu_lidar[:3, :3].copy(), T_imu_lidar[:3, 3].copy()
+    step, Rt, M = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     last = len(times) - 1
-    _dot(R_IL.T, R[last].T, back)  # (R_e R_IL)^T
     k = 0
     for i in range(num):
         t = begin + (end - begin) * i / (num - 1)

@@ -67,6 +67,15 @@ def twist_between(a: State, b: State, dt: float) -> Twist:
     return Twist(shift / dt, turn / dt)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """What a filter believed at some point; nothing in it is changed afterwards."""
+
+    state: State
+    P: np.ndarray
+    stamp_ns: int
+
+
 class Filter:
     """State, covariance (23, 23) and the time they belong to."""
 
@@ -75,6 +84,14 @@ class Filter:
         self.state = state
         self.P = P
         self.stamp_ns = stamp_ns
+
+    def snapshot(self) -> Snapshot:
+        """The present belief."""
+        return Snapshot(self.state, self.P, self.stamp_ns)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to an earlier belief."""
+        self.state, self.P, self.stamp_ns = snapshot.state, snapshot.P, snapshot.stamp_ns
 
     def predict(self, inputs: Inputs, noise: np.ndarray) -> Motion:
         """Carry the state through IMU inputs that begin at its time; `noise` as in `propagate`."""
@@ -104,10 +121,10 @@ class Filter:
 
     def set_velocity(self, velocity: np.ndarray, std: float) -> None:
         """Replace the velocity (3,), in W, by one from elsewhere with the given standard deviation (m/s)."""
-        self.state = replace(self.state, velocity=velocity)
-        self.P[s.VELOCITY, :] = 0.0
-        self.P[:, s.VELOCITY] = 0.0
-        self.P[s.VELOCITY, s.VELOCITY] = np.eye(3) * std**2
+        self.state, P = replace(self.state, velocity=velocity), self.P.copy()
+        P[s.VELOCITY, :] = P[:, s.VELOCITY] = 0.0
+        P[s.VELOCITY, s.VELOCITY] = np.eye(3) * std**2
+        self.P = P
 
     def update(self, measure: Measure, start: State | None = None, max_iterations: int = 0) -> Correction:
         """Iterate to the state that fits prediction and measurement best; keep it and its covariance.

@@ -113,6 +113,11 @@ class MotionModel:
         self.angular_velocity = inputs.gyro[-1]
         return filter_.predict(inputs, self.noise)
 
+    def predict_again(self, filter_: Filter, found: State, start_ns: int, end_ns: int) -> Motion:
+        """As `predict`, by the constant motion that leads from the filter's state to the pose `found` at `end_ns`."""
+        self.twist = twist_between(filter_.state, found, (end_ns - filter_.stamp_ns) * 1e-9)
+        return filter_.predict_constant(self.twist, start_ns, end_ns)
+
     def learn(self, filter_: Filter, is_corrected: bool) -> None:
         """Take the motion from the corrected pose, and drop samples that are no longer needed."""
         if self._last is not None and filter_.stamp_ns > self._last.stamp_ns:

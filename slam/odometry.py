@@ -5,7 +5,7 @@ never on the order in which the calls come. Without a usable IMU the motion betw
 """
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,17 +17,17 @@ from perception.kernels.voxels import VoxelScratch, voxel_indices
 from slam.base_motion import odometry_of_base
 from slam.config import OdometryConfig, RegistrationConfig
 from slam.deskew import Motion, deskew
-from slam.filter import Correction, Filter
+from slam.filter import Correction, Filter, Snapshot
 from slam.local_map import LocalMap
 from slam.measurement import ScanMeasurement
 from slam.motion_model import MotionModel
 from slam.preprocess import crop, thin
-from slam.recovery import is_doubtful, recover, trial_points
+from slam.recovery import MatchShare, recover, trial_points
 from slam.registration import Registration
 from slam.sweep import Sweep, SweepClock
 
-YOUNG_MAP = 5  # scans; with fewer many points find no surface yet
 START_PASSES = 3  # each divides the error of the first velocity by about ten
+COARSE_ITERATIONS = 3  # of a registration that only tells the motion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +106,7 @@ class LidarInertialOdometry:
         self._clock = SweepClock()
         self._filter: Filter | None = None
         self._first: Sweep | None = None  # until the second scan is registered
-        self._num_mapped = 0  # scans in the map
+        self._share = MatchShare()
         self._health = OK
 
     def _process_ready(self, is_last: bool = False) -> list[OdometryUpdate]:
@@ -148,22 +148,44 @@ class LidarInertialOdometry:
 
     def _register(self, filter_: Filter, sweep: Sweep) -> Match:
         """The method: predict, de-skew, thin out, match and correct, learn the motion."""
-        before = filter_.state
+        before = filter_.snapshot()
         motion = self.motion_model.predict(filter_, sweep.start_ns, sweep.end_ns)
+        if not self.motion_model.is_inertial and self._first is None:
+            motion = self._refined(filter_, before, sweep, motion)
         points = self._deskewed(filter_, sweep, motion)
         sparse = self._sparse(points)
         measurement = self._measurement(sparse)
-        prior, P = filter_.state, filter_.P
+        prior = filter_.snapshot()
         correction = filter_.update(measurement) if len(sparse) >= self.config.filter.min_points else None
         if correction is not None and self._may_be_misplaced(measurement):
             self._counts["scans sought in other attitudes"] += 1
-            filter_.state, filter_.P = prior, P
-            correction = recover(filter_, before, measurement, self._measurement(trial_points(sparse), is_trial=True))
+            filter_.restore(prior)
+            correction = recover(
+                filter_, before.state, measurement, self._measurement(trial_points(sparse), is_trial=True)
+            )
+        self._share.learn(measurement)
         self.motion_model.learn(filter_, correction is not None and correction.is_accepted)
         return Match(points, motion, measurement, correction)
 
+    def _refined(self, filter_: Filter, before: Snapshot, sweep: Sweep, motion: Motion) -> Motion:
+        """Predict again with the motion that a first, coarse registration finds: a sweep is bent by its own motion.
+
+        Without an IMU the motion before stands in for it at first, and what has changed since would stay in the map.
+        """
+        rows = voxel_indices(sweep.points, self.config.preprocess.registration_voxel_size, self._scratch)
+        few = replace(sweep, points=np.take(sweep.points, rows, axis=0), offsets_ns=np.take(sweep.offsets_ns, rows))
+        measurement = self._measurement(self._deskewed(filter_, few, motion))
+        predicted = filter_.snapshot()
+        correction = filter_.update(measurement, max_iterations=COARSE_ITERATIONS)
+        if not correction.is_accepted or self._share.is_doubtful(measurement):
+            filter_.restore(predicted)
+            return motion
+        found = filter_.state
+        filter_.restore(before)
+        return self.motion_model.predict_again(filter_, found, sweep.start_ns, sweep.end_ns)
+
     def _may_be_misplaced(self, measurement: ScanMeasurement) -> bool:
-        return self._num_mapped >= YOUNG_MAP and not self.motion_model.is_inertial and is_doubtful(measurement)
+        return not self.motion_model.is_inertial and self._share.is_doubtful(measurement)
 
     def _measurement(self, points: np.ndarray, is_trial: bool = False) -> ScanMeasurement:
         """Where the motion is not known all matches count alike: those that show it would be outliers."""
@@ -204,7 +226,6 @@ class LidarInertialOdometry:
     def _extend_map(self, filter_: Filter, points: np.ndarray) -> None:
         state = filter_.state
         T_odom_lidar = transform(state.R, state.position) @ self._T_imu_lidar(filter_)
-        self._num_mapped += 1
         self.local_map.insert(points, T_odom_lidar)
         self.local_map.evict(T_odom_lidar[:3, 3])
 

@@ -13,7 +13,8 @@ from slam.filter import Correction, Filter
 from slam.measurement import ScanMeasurement
 from slam.state import State
 
-GOOD_SHARE = 0.65  # of the points that are matched (0.78 and more in the recordings at hand)
+DROP = 0.8  # of the usual share of matched points; below it the scan is likely to lie in the wrong place
+FOLLOW, FOLLOW_SLOWLY = 0.2, 0.02  # weight of a scan in the usual share; that of a doubtful one
 TRIAL_POINTS = 1000  # of the scan are enough to tell the attitudes apart; they bound the time
 TURNS_DEG = (8.0, 16.0)  # about each axis, both ways: the registration converges from half the step
 FURTHER_YAWS_DEG = (24.0, 32.0)
@@ -22,10 +23,26 @@ NUM_CANDIDATES = 5  # that are followed further
 FIT_NOISE = 0.05  # m, residual at which a match counts half
 
 
-def is_doubtful(measurement: ScanMeasurement) -> bool:
-    """True when so few points found their surface that the scan is likely to lie in the wrong place."""
-    equations = measurement.equations
-    return equations is not None and equations.num_matches < GOOD_SHARE * len(measurement.points)
+class MatchShare:
+    """Which share of the points usually finds its surface. It differs between sensors, places and rest and motion."""
+
+    def __init__(self) -> None:
+        self.usual = 0.0  # grows with the first scans, so that a young map raises no doubt
+
+    def is_doubtful(self, measurement: ScanMeasurement) -> bool:
+        """True when far fewer points than usual matched: the scan is likely to lie in the wrong place."""
+        return measurement.equations is not None and _share(measurement) < DROP * self.usual
+
+    def learn(self, measurement: ScanMeasurement) -> None:
+        """Take a registered scan into account."""
+        if measurement.equations is not None:
+            weight = FOLLOW_SLOWLY if self.is_doubtful(measurement) else FOLLOW
+            self.usual += weight * (_share(measurement) - self.usual)
+
+
+def _share(measurement: ScanMeasurement) -> float:
+    num_matches = measurement.equations.num_matches if measurement.equations is not None else 0
+    return num_matches / max(len(measurement.points), 1)
 
 
 def trial_points(points: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from slam.measurement import ScanMeasurement
 from slam.state import State
 
 DROP = 0.8  # of the usual share of matched points; below it the scan is likely to lie in the wrong place
+LOW_SHARE, ROUGH_FIT = 0.65, 0.1  # fewer matches than this with a larger rms residual (m) are doubtful anyway
 FOLLOW, FOLLOW_SLOWLY = 0.2, 0.02  # weight of a scan in the usual share; that of a doubtful one
 TRIAL_POINTS = 1000  # of the scan are enough to tell the attitudes apart; they bound the time
 TURNS_DEG = (8.0, 16.0)  # about each axis, both ways: the registration converges from half the step
@@ -30,8 +31,13 @@ class MatchShare:
         self.usual = 0.0  # grows with the first scans, so that a young map raises no doubt
 
     def is_doubtful(self, measurement: ScanMeasurement) -> bool:
-        """True when far fewer points than usual matched: the scan is likely to lie in the wrong place."""
-        return measurement.equations is not None and _share(measurement) < DROP * self.usual
+        """True when far fewer points than usual matched, or few and badly: the scan is likely to lie elsewhere."""
+        equations = measurement.equations
+        if equations is None:
+            return False
+        share = _share(measurement)
+        is_rough = equations.sum_squared_residual > ROUGH_FIT**2 * equations.num_matches
+        return share < DROP * self.usual or (is_rough and share < min(LOW_SHARE, 2.0 * self.usual))
 
     def learn(self, measurement: ScanMeasurement) -> None:
         """Take a registered scan into account."""

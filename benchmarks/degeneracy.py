@@ -60,7 +60,7 @@ def flags(scans: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[bool]:
     from slam.registration import Registration
 
     config, scratch, eye, zero = OdometryConfig(), VoxelScratch(), np.eye(3), np.zeros(3)
-    local_map, registration = LocalMap(config.map), Registration(config.registration)
+    local_map, registration, translation = LocalMap(config.map), Registration(config.registration), None
     for raw, T in scans:
         points, _ = thin(raw, np.zeros(len(raw), np.int64), config.preprocess, scratch)
         sparse = points[voxel_indices(points, config.preprocess.registration_voxel_size, scratch)]
@@ -68,7 +68,8 @@ def flags(scans: Iterator[tuple[np.ndarray, np.ndarray]]) -> Iterator[bool]:
             pose = (T[:3, :3], T[:3, 3], eye, zero)
             registration.associate(local_map, sparse, *pose)
             plain = registration.linearise(sparse, *pose, is_robust=False)
-            found = analyse(plain.HtH, plain.num_matches, plain.mean_squared_range, config.registration)
+            found = analyse(plain.HtH, plain.num_matches, plain.mean_squared_range, config.registration, translation)
+            translation = found.translation
             yield len(found.weak_translation) > 0
         local_map.insert(points, T)
         local_map.evict(T[:3, 3])

@@ -87,7 +87,10 @@ class RegistrationConfig(Config):
         1.5, ge=0.0, le=10.0, description="The scale is at least the mean absolute residual times this."
     )
     weak_translation: float = Field(
-        0.006, ge=0.0, le=1.0, description="Least information per match of a determined translation."
+        0.015, ge=0.0, le=1.0, description="Least information per match of a determined translation."
+    )
+    weak_memory: float = Field(
+        0.85, ge=0.0, lt=1.0, description="Weight of the scans before in the information of the translation."
     )
     weak_rotation: float = Field(
         5e-4, ge=0.0, le=1.0, description="Least information per match and squared range of a determined rotation."

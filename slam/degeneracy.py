@@ -21,6 +21,7 @@ class Degeneracy:
     weak_rotation: np.ndarray  # (K, 3) in IMU axes (right perturbation)
     translation_eigenvalues: np.ndarray  # (3,)
     rotation_eigenvalues: np.ndarray  # (3,)
+    translation: np.ndarray  # (3, 3) information of the translation that was judged, per match
 
     @property
     def is_degenerate(self) -> bool:
@@ -28,18 +29,31 @@ class Degeneracy:
         return len(self.weak_translation) + len(self.weak_rotation) > 0
 
 
-def analyse(HtH: np.ndarray, sum_weights: float, mean_squared_range: float, config: RegistrationConfig) -> Degeneracy:
-    """Weak directions of `HtH` (6, 6), order p, R, over matches of that weight. Without matches everything is weak."""
+def analyse(
+    HtH: np.ndarray,
+    sum_weights: float,
+    mean_squared_range: float,
+    config: RegistrationConfig,
+    before: np.ndarray | None = None,
+) -> Degeneracy:
+    """Weak directions of `HtH` (6, 6), order p, R, over matches of that weight. Without matches everything is weak.
+
+    `before` (3, 3), the `translation` of the scan before, steadies the judgement of the translation: single scans of
+    a narrow field of view see little for a moment, and a few badly fitted planes make a corridor look determined.
+    """
     if sum_weights <= 0.0 or mean_squared_range <= 0.0 or not HtH.any():
-        return Degeneracy(np.eye(3), np.eye(3), np.zeros(3), np.zeros(3))
+        return Degeneracy(np.eye(3), np.eye(3), np.zeros(3), np.zeros(3), np.zeros((3, 3)))
     information = HtH[:6, :6] / sum_weights
     A, B, C = information[:3, :3], information[:3, 3:], information[3:, 3:]
     inverse_A, inverse_C = np.linalg.inv(np.stack((A, C)) + SMALL * np.trace(information) * np.eye(3))
     blocks = np.stack((A - B @ inverse_C @ B.T, (C - B.T @ inverse_A @ B) / mean_squared_range))
+    if before is not None:
+        blocks[0] = config.weak_memory * before + (1.0 - config.weak_memory) * blocks[0]
     (values_t, values_r), (vectors_t, vectors_r) = np.linalg.eigh(blocks)
     return Degeneracy(
         vectors_t.T[values_t < config.weak_translation],
         vectors_r.T[values_r < config.weak_rotation],
         values_t,
         values_r,
+        blocks[0],
     )

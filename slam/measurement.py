@@ -11,7 +11,7 @@ from slam.local_map import LocalMap
 from slam.registration import NormalEquations, Registration
 from slam.state import State
 
-UNKNOWN = Degeneracy(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(3), np.zeros(3))
+UNKNOWN = Degeneracy(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(3), np.zeros(3), np.zeros((3, 3)))
 
 
 class ScanMeasurement:
@@ -27,8 +27,11 @@ class ScanMeasurement:
         local_map: LocalMap,
         points: np.ndarray,
         keep_weak: bool = False,
+        before: np.ndarray | None = None,
     ) -> None:
+        """`before` (3, 3): `Degeneracy.translation` of the scan before, None for the first."""
         self.keep_weak = keep_weak
+        self.before = before
         self.config = config
         self.registration = registration
         self.local_map = local_map
@@ -54,7 +57,8 @@ class ScanMeasurement:
     def _analysed(self, pose: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> Degeneracy:
         """What the scan does not determine. All matches count alike: weights prefer smooth surfaces to rough ones."""
         plain = self.registration.linearise(self.points, *pose, is_robust=False)
-        return analyse(plain.HtH, plain.num_matches, plain.mean_squared_range, self.config.registration)
+        config = self.config.registration
+        return analyse(plain.HtH, plain.num_matches, plain.mean_squared_range, config, self.before)
 
     @property
     def is_degenerate(self) -> bool:

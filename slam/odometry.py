@@ -107,6 +107,7 @@ class LidarInertialOdometry:
         self._filter: Filter | None = None
         self._first: Sweep | None = None  # until the second scan is registered
         self._share = MatchShare()
+        self._translation: np.ndarray | None = None  # what the scans so far said about it, see `slam.degeneracy`
         self._health = OK
 
     def _process_ready(self, is_last: bool = False) -> list[OdometryUpdate]:
@@ -191,7 +192,7 @@ class LidarInertialOdometry:
         """Where the motion is not known all matches count alike: those that show it would be outliers."""
         is_unknown = is_trial or self._first is not None
         registration = self.plain_registration if is_unknown else self.registration
-        return ScanMeasurement(self.config, registration, self.local_map, points, keep_weak=is_unknown)
+        return ScanMeasurement(self.config, registration, self.local_map, points, is_unknown, self._translation)
 
     def _settle_start(self, first: Sweep, sweep: Sweep, match: Match) -> Match:
         """The velocity is known only from the second scan on; with it the first scan is de-skewed and mapped anew."""
@@ -210,6 +211,8 @@ class LidarInertialOdometry:
         """Extend the map and say how it went."""
         if match.correction is not None:
             self._extend_map(filter_, match.points)
+        if match.is_accepted:
+            self._translation = match.measurement.degeneracy.translation
         num_iterations = match.correction.num_iterations if match.correction is not None else 0
         points = self._handed_out(filter_, scan, match.motion, match.points)
         return self._update(filter_, points, match.measurement.report(num_iterations), self._judge(match))

@@ -87,3 +87,14 @@ def test_an_endless_corridor_is_flagged_in_95_of_100_scans(width: float, noise: 
 @pytest.mark.parametrize("name", KEYFRAMES)
 def test_no_key_frame_of_the_real_recordings_is_flagged(name: str) -> None:
     assert not any(flags(keyframes(shared(f"data/{name}"))))
+
+
+def test_one_scan_that_sees_little_is_not_flagged_after_many_that_saw_enough():
+    enough, little = np.diag([50.0, 50.0, 50.0, 5e3, 5e3, 5e3]), np.diag([0.1, 50.0, 50.0, 5e3, 5e3, 5e3])
+    before = analyse(enough, 100.0, 25.0, CONFIG).translation
+    assert len(analyse(little, 100.0, 25.0, CONFIG).weak_translation) == 1
+    assert len(analyse(little, 100.0, 25.0, CONFIG, before).weak_translation) == 0
+    for _ in range(30):
+        found = analyse(little, 100.0, 25.0, CONFIG, before)
+        before = found.translation
+    assert len(found.weak_translation) == 1

@@ -17,7 +17,6 @@ from benchmarks.options import BenchOptions
 SECONDS = 30.0
 DOMAINS = 100
 STOP_SECONDS = 10.0
-PERCENT = 100.0
 
 Found = dict[str, tuple[float, str]]  # metric: value, unit
 

@@ -12,7 +12,6 @@ from perception.core.geometry import exp_so3, hat, left_jacobian_so3, log_so3
 
 GRAVITY = 9.80665  # m/s^2, standard gravity
 ERROR_DIM = 23
-PACKED_SIZE = 36
 
 # Places of the blocks in the error vector.
 POSITION = slice(0, 3)

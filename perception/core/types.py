@@ -5,11 +5,15 @@ from source to target: `p_odom = T_odom_base @ p_base`.
 """
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from perception.core.errors import InvalidInput
 from perception.core.health import OK, Health
+
+if TYPE_CHECKING:
+    from perception.core.cameras import CameraModel
 
 
 def check(name: str, array: np.ndarray, shape: tuple[int | None, ...], dtype: type) -> None:
@@ -60,6 +64,35 @@ class ImuBatch:
         check("stamps_ns", self.stamps_ns, (None,), np.int64)
         check("gyro", self.gyro, (len(self.stamps_ns), 3), np.float64)
         check("accel", self.accel, (len(self.stamps_ns), 3), np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageFrame:
+    """One camera image at `stamp_ns`, the middle of its exposure, in the optical frame `frame_id`."""
+
+    stamp_ns: int
+    frame_id: str
+    pixels: np.ndarray  # (H, W, 3) uint8 RGB, (H, W) uint8 grey, or (H, W) float32 depth in m (NaN: none)
+    camera: "CameraModel | None" = None  # None: not calibrated
+
+    def __post_init__(self) -> None:
+        color = self.pixels.ndim == 3
+        check("pixels", self.pixels, (None, None, 3) if color else (None, None), self._dtype)
+        size = self.pixels.shape[1::-1]
+        if self.camera is not None and size != (self.camera.width, self.camera.height):
+            raise InvalidInput(
+                f"pixels: {size[0]}x{size[1]}, but the camera is {self.camera.width}x{self.camera.height}; "
+                f"give the calibration of this resolution"
+            )
+
+    @property
+    def is_depth(self) -> bool:
+        """True where the pixels are depths."""
+        return self.pixels.dtype == np.float32
+
+    @property
+    def _dtype(self) -> type:
+        return np.float32 if self.is_depth and self.pixels.ndim == 2 else np.uint8
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,11 +4,14 @@ from typing import Literal
 
 from pydantic import Field
 
+from perception.core.cameras import Distortion
 from perception.core.config import Config
 from perception.core.stamps import NS_PER_S
 
-Route = Literal["town", "straight", "turns", "corridor", "endless_corridor"]
+Route = Literal["town", "straight", "turns", "corridor", "endless_corridor", "district", "office", "campus"]
 Lidar = Literal["spinning", "livox"]
+Weather = Literal["random", "day", "dusk", "night", "rain", "fog"]
+MAX_SURROUND = 6
 
 
 class SceneConfig(Config):
@@ -22,6 +25,8 @@ class SceneConfig(Config):
     parked_share: float = Field(0.45, ge=0.0, le=1.0, description="Share of parking places that hold a car.")
     num_moving_cars: int = Field(6, ge=0, le=40, description="Cars that drive the route of the robot.")
     num_pedestrians: int = Field(16, ge=0, le=100, description="People that walk on the pavements.")
+    num_animals: int = Field(4, ge=0, le=50, description="Dogs, cats and birds.")
+    clutter: float = Field(1.0, ge=0.0, le=3.0, description="Scale of the number of cones, barriers, chairs, plants.")
 
 
 class BeamConfig(Config):
@@ -50,6 +55,26 @@ class ImuConfig(Config):
     accel_bias: float = Field(0.03, ge=0.0, le=1.0, description="Standard deviation of the first force bias (m/s^2).")
 
 
+class CameraConfig(Config):
+    """The cameras on the robot, and how they err. None by default: a recording with images takes minutes to make."""
+
+    num_surround: int = Field(
+        0, ge=0, le=MAX_SURROUND, description="Cameras of 704x256 around the robot: front, front left, ... as nuScenes."
+    )
+    has_front: bool = Field(False, description="A further camera of 640x480 that looks ahead.")
+    rate: int = Field(10, ge=1, le=20, description="Images per second of each camera.")
+    distortion: Distortion = Field("none", description="Lens of the cameras; equidistant: fisheye.")
+    exposure_ms: float = Field(6.0, ge=0.0, le=40.0, description="Exposure by day (ms); longer in the dark. 0: sharp.")
+    exposure_drift: float = Field(0.15, ge=0.0, le=1.0, description="Slow changes of the brightness (stops).")
+    noise: float = Field(1.0, ge=0.0, le=10.0, description="Scale of the sensor noise; 1: of a small modern sensor.")
+    jpeg_quality: int = Field(92, ge=50, le=100, description="Of stored images.")
+
+    @property
+    def num_cameras(self) -> int:
+        """How many cameras there are."""
+        return self.num_surround + self.has_front
+
+
 class WorldConfig(Config):
     """One generated recording. Everything follows from these fields: same values, same bytes."""
 
@@ -59,6 +84,8 @@ class WorldConfig(Config):
     lidar: Lidar = Field("spinning", description="64 x 1024 spinning, or a rosette of 70 deg (Livox-like).")
     speed: float = Field(0.0, ge=0.0, le=30.0, description="Cruising speed (m/s); 0: the one that suits the route.")
     rest: float = Field(2.0, ge=0.0, le=60.0, description="Standstill before the start (s).")
+    weather: Weather = Field("day", description="Light and weather; random: the seed decides.")
+    cameras: CameraConfig = Field(default_factory=CameraConfig, description="The cameras.")
     scene: SceneConfig = Field(default_factory=SceneConfig, description="The world.")
     beams: BeamConfig = Field(default_factory=BeamConfig, description="Errors of the LiDAR.")
     imu: ImuConfig = Field(default_factory=ImuConfig, description="The IMU.")

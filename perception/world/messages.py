@@ -9,7 +9,7 @@ from perception.core.geometry import quaternion_from_matrix
 from perception.core.stamps import NS_PER_S
 from perception.core.types import ImuBatch, SensorRig
 from perception.world.config import ImuConfig
-from perception.world.lidar import LidarScan
+from perception.world.sensors.lidar import LidarScan
 
 # 24 bytes a point: floats stay aligned, so that a reader gets them as views.
 POINT = np.dtype(

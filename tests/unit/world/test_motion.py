@@ -5,10 +5,10 @@ import pytest
 
 from perception.core.geometry import exp_so3, log_so3, transform
 from perception.world.config import ImuConfig, WorldConfig
-from perception.world.imu import GRAVITY, ImuSimulator, true_imu
 from perception.world.jets import Jet, cos, sin
 from perception.world.layout import make_layout
 from perception.world.motion import Drive, Vehicle, lever
+from perception.world.sensors.imu import GRAVITY, ImuSimulator, true_imu
 
 ROUTES = ("town", "straight", "turns", "corridor", "endless_corridor")
 T_BASE_IMU = transform(exp_so3(np.array([0.1, -0.2, 1.4])), np.array([0.6, 0.12, 0.55]))

@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
+from perception.core.classes import Class
 from perception.core.geometry import apply
-from perception.world.classes import REFLECTIVITY, Class, Material
 from perception.world.config import Route, SceneConfig, WorldConfig
-from perception.world.mesh import Mesh, box, disc, ellipsoid, joined, placed, post, prism, quads, surface, tube
-from perception.world.people import make_person
-from perception.world.plants import make_hedge, make_tree
+from perception.world.geometry.mesh import Mesh, box, disc, ellipsoid, joined, placed, post, prism, quads, surface, tube
+from perception.world.materials import REFLECTIVITY, Material
+from perception.world.objects.people import make_person
+from perception.world.objects.plants import make_hedge, make_tree
+from perception.world.objects.vehicles import make_bicycle, make_car, make_truck
+from perception.world.objects.walls import Opening, Wall, make_wall
 from perception.world.recording import SyntheticRecording
 from perception.world.scene import build_scene
-from perception.world.vehicles import make_bicycle, make_car, make_truck
-from perception.world.walls import Opening, Wall, make_wall
 
 ROUTES: tuple[Route, ...] = ("town", "straight", "turns", "corridor", "endless_corridor")
 LARGE = [pytest.param(route, marks=pytest.mark.long) for route in ("town", "straight")]

@@ -14,8 +14,8 @@ from perception.core.geometry import matrix_from_quaternion, quaternion_from_mat
 from perception.core.types import ImuBatch, Scan
 from perception.io.trajectories import read_trajectory
 from perception.world.config import WorldConfig
-from perception.world.lidar import SWEEP_NS
 from perception.world.recording import EPOCH_NS, SyntheticRecording, make_rig
+from perception.world.sensors.lidar import SWEEP_NS
 from perception.world.synth import SIDECAR, synthesise
 
 SHORT = WorldConfig(route="corridor", duration=1.0, seed=3)

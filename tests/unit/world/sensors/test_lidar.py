@@ -3,13 +3,21 @@
 import numpy as np
 import pytest
 
+from perception.core.classes import Class
 from perception.core.geometry import apply
-from perception.world.classes import Class
 from perception.world.config import BeamConfig, SceneConfig, WorldConfig
-from perception.world.lidar import LIVOX_HALF_FOV, NUM_COLUMNS, SWEEP_NS, LidarScan, noisy_ranges, pattern, returns
+from perception.world.geometry.raycast import Hits
 from perception.world.motion import Vehicle
-from perception.world.raycast import Hits
 from perception.world.recording import EPOCH_NS, SyntheticRecording
+from perception.world.sensors.lidar import (
+    LIVOX_HALF_FOV,
+    NUM_COLUMNS,
+    SWEEP_NS,
+    LidarScan,
+    noisy_ranges,
+    pattern,
+    returns,
+)
 
 SPARSE = SceneConfig(leaves_per_tree=60, num_moving_cars=8, num_pedestrians=6)
 EXACT = BeamConfig(range_noise=0.0, grazing_noise=0.0, far_noise=0.0, dropout=0.0, range_at_10_percent=1000.0)

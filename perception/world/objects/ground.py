@@ -4,9 +4,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from perception.world.classes import Class, Material
+from perception.core.classes import Class
+from perception.world.geometry.mesh import Mesh, joined, quads, surface
 from perception.world.layout import PAVEMENT, Layout, Rectangle
-from perception.world.mesh import Mesh, joined, quads, surface
+from perception.world.materials import Material
 
 KERB = 0.13  # m
 EARTH_DROP = 0.05  # m below the road

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from perception.world.classes import Class, Material
-from perception.world.mesh import Mesh, box, disc, joined, post, surface, tube
-from perception.world.vehicles import make_bicycle
+from perception.core.classes import Class
+from perception.world.geometry.mesh import Mesh, box, disc, joined, post, surface, tube
+from perception.world.materials import Material
+from perception.world.objects.vehicles import make_bicycle
 
 
 def make_lamp(rng: np.random.Generator) -> Mesh:

@@ -1,12 +1,13 @@
 """Triangles with what they are, and the elementary bodies that everything in the generated world is made of."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from perception.core.classes import Class
 from perception.core.types import check
-from perception.world.classes import Class, Material
+from perception.world.materials import DEFAULT_TEXTURE, Material
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,38 +18,82 @@ class Mesh:
     class_ids: np.ndarray  # (N,) uint8, `Class`
     material_ids: np.ndarray  # (N,) uint8, `Material`
     instance_ids: np.ndarray  # (N,) int32, the object a triangle belongs to; 0: the ground and other static matter
+    texture_ids: np.ndarray  # (N,) uint16, `Texture.layer`
+    tints: np.ndarray  # (N, 3) uint8, sRGB colour that the texture is multiplied with; 255: as it is
+    uvs: np.ndarray  # (N, 3, 2) float32, place of each corner on its texture, in m (unit textures: 0 to 1), v upwards
+    is_smooth: np.ndarray  # (N,) bool, part of a curved body: shaded round, and its edges are no lines
 
     def __post_init__(self) -> None:
+        n = len(self.triangles)
         check("triangles", self.triangles, (None, 3, 3), np.float32)
-        check("class_ids", self.class_ids, (len(self.triangles),), np.uint8)
-        check("material_ids", self.material_ids, (len(self.triangles),), np.uint8)
-        check("instance_ids", self.instance_ids, (len(self.triangles),), np.int32)
+        check("class_ids", self.class_ids, (n,), np.uint8)
+        check("material_ids", self.material_ids, (n,), np.uint8)
+        check("instance_ids", self.instance_ids, (n,), np.int32)
+        check("texture_ids", self.texture_ids, (n,), np.uint16)
+        check("tints", self.tints, (n, 3), np.uint8)
+        check("uvs", self.uvs, (n, 3, 2), np.float32)
+        check("is_smooth", self.is_smooth, (n,), np.bool_)
 
     def __len__(self) -> int:
         return len(self.triangles)
 
 
-def surface(triangles: np.ndarray, kind: Class, material: Material, instance: int = 0) -> Mesh:
-    """A mesh of one class, one material and one instance from triangles (N, 3, 3)."""
+WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """How a surface looks beyond its material. `uvs` (N, 3, 2); None: laid over the triangles in metres."""
+
+    texture_id: int | None = None  # `Texture.layer`; None: the first look of the material
+    tint: tuple[int, int, int] = WHITE  # sRGB
+    uvs: np.ndarray | None = None
+    is_smooth: bool = False
+
+
+PLAIN_LOOK = Look()
+
+
+def surface(triangles: np.ndarray, kind: Class, material: Material, instance: int = 0, look: Look = PLAIN_LOOK) -> Mesh:
+    """A mesh of one class, one material, one look and one instance from triangles (N, 3, 3)."""
     triangles = np.ascontiguousarray(triangles, dtype=np.float32).reshape(-1, 3, 3)
     n = len(triangles)
+    texture = DEFAULT_TEXTURE[material].layer(0) if look.texture_id is None else look.texture_id
+    uvs = laid_uvs(triangles) if look.uvs is None else np.ascontiguousarray(look.uvs, dtype=np.float32)
     return Mesh(
         triangles,
         np.full(n, kind, dtype=np.uint8),
         np.full(n, material, dtype=np.uint8),
         np.full(n, instance, dtype=np.int32),
+        np.full(n, texture, dtype=np.uint16),
+        np.tile(np.array(look.tint, dtype=np.uint8), (n, 1)),
+        uvs,
+        np.full(n, look.is_smooth, dtype=np.bool_),
     )
+
+
+def laid_uvs(triangles: np.ndarray) -> np.ndarray:
+    """Coordinates (N, 3, 2) float32 in m on triangles (N, 3, 3): u to the right from outside, v up the slope.
+
+    On level faces u is x and v is y. Neighbours in one plane fit together without a seam.
+    """
+    triangles = np.asarray(triangles, dtype=np.float64).reshape(-1, 3, 3)
+    normal = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
+    right = np.stack([-normal[:, 1], normal[:, 0], np.zeros(len(normal))], axis=1)
+    level = np.linalg.norm(right, axis=1, keepdims=True)
+    right = np.where(level > 1e-3, right / np.maximum(level, 1e-3), [1.0, 0.0, 0.0])
+    up = np.cross(normal, right)
+    up[level[:, 0] <= 1e-3] = [0.0, 1.0, 0.0]
+    return np.stack(
+        [np.einsum("nij,nj->ni", triangles, right), np.einsum("nij,nj->ni", triangles, up)], axis=-1
+    ).astype(np.float32)
 
 
 def joined(meshes: Iterable[Mesh]) -> Mesh:
     """All triangles of several meshes, in their order; an empty mesh for none."""
     meshes = [surface(np.zeros((0, 3, 3)), Class.OTHERS, Material.CONCRETE), *meshes]
-    return Mesh(
-        np.concatenate([mesh.triangles for mesh in meshes]),
-        np.concatenate([mesh.class_ids for mesh in meshes]),
-        np.concatenate([mesh.material_ids for mesh in meshes]),
-        np.concatenate([mesh.instance_ids for mesh in meshes]),
-    )
+    return Mesh(*(np.concatenate([getattr(mesh, f.name) for mesh in meshes]) for f in fields(Mesh)))
 
 
 def placed(mesh: Mesh, yaw: float, position: Sequence[float], instance: int | None = None) -> Mesh:
@@ -57,7 +102,7 @@ def placed(mesh: Mesh, yaw: float, position: Sequence[float], instance: int | No
     R = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     moved = (mesh.triangles.astype(np.float64) @ R.T + np.asarray(position)).astype(np.float32)
     ids = mesh.instance_ids if instance is None else np.full(len(mesh), instance, dtype=np.int32)
-    return Mesh(moved, mesh.class_ids, mesh.material_ids, ids)
+    return replace(mesh, triangles=moved, instance_ids=ids)
 
 
 def quads(corners: np.ndarray) -> np.ndarray:

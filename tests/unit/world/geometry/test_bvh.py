@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from perception.world.bvh import LEAF_SIZE, STACK_SIZE, Bvh, build_bvh
-from perception.world.classes import Class, Material
-from perception.world.mesh import surface
+from perception.core.classes import Class
+from perception.world.geometry.bvh import LEAF_SIZE, STACK_SIZE, Bvh, build_bvh
+from perception.world.geometry.mesh import surface
+from perception.world.materials import Material
 
 
 def triangles_below(bvh: Bvh, child: int, depth: int = 1) -> tuple[list[int], int]:

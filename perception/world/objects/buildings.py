@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception.world.classes import Class, Material
+from perception.core.classes import Class
 from perception.world.config import SceneConfig
+from perception.world.geometry.mesh import Mesh, box, joined, prism, quads, surface
 from perception.world.layout import PAVEMENT, ROAD_HALF, Layout, Rectangle, Street
-from perception.world.mesh import Mesh, box, joined, prism, quads, surface
-from perception.world.walls import Opening, Wall, make_wall
+from perception.world.materials import Material
+from perception.world.objects.walls import Opening, Wall, make_wall
 
 STOREY = 3.1  # m
 CELLAR = 2.5  # m that a building goes below the ground at its middle, so that no slope uncovers it

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from perception.core.classes import Class
 from perception.core.geometry import exp_so3, inverse, transform
-from perception.world.classes import Class, Material
-from perception.world.mesh import Mesh, box, surface
-from perception.world.raycast import (
+from perception.world.geometry.mesh import Mesh, box, surface
+from perception.world.geometry.raycast import (
     NO_HIT,
     Accelerator,
     Hits,
@@ -16,6 +16,7 @@ from perception.world.raycast import (
     cast_brute_force,
     no_movers,
 )
+from perception.world.materials import Material
 
 FAR = 1000.0
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from perception.world.classes import Class, Material
-from perception.world.mesh import Mesh, joined, leaves, surface, tube
+from perception.core.classes import Class
+from perception.world.geometry.mesh import Mesh, joined, leaves, surface, tube
+from perception.world.materials import Material
 
 LEAF = 0.34  # m, of a street tree; larger than life, one stands for a twig
 CLEARANCE = 2.3  # m below a street tree, kept free for traffic

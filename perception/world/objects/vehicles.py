@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from perception.world.classes import Class, Material
-from perception.world.mesh import Mesh, box, disc, joined, prism, surface, tube
+from perception.core.classes import Class
+from perception.world.geometry.mesh import Mesh, box, disc, joined, prism, surface, tube
+from perception.world.materials import Material
 
 # Side views as (x, z) in fractions of length and height, counter-clockwise seen from the right.
 _SEDAN = ((-0.5, 0.2), (0.5, 0.2), (0.5, 0.5), (0.3, 0.6), (-0.36, 0.65), (-0.5, 0.6))

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 
 from perception.world.config import SceneConfig
-from perception.world.furniture import PIECES, make_fence, make_lamp
-from perception.world.ground import EARTH, KERB, WALK, kind_at
+from perception.world.geometry.mesh import Mesh, placed
 from perception.world.layout import PAVEMENT, Layout, Rectangle, Street
-from perception.world.mesh import Mesh, placed
-from perception.world.plants import make_bush, make_hedge, make_tree
-from perception.world.vehicles import make_car, make_truck
+from perception.world.objects.furniture import PIECES, make_fence, make_lamp
+from perception.world.objects.ground import EARTH, KERB, WALK, kind_at
+from perception.world.objects.plants import make_bush, make_hedge, make_tree
+from perception.world.objects.vehicles import make_car, make_truck
 
 KERB_STRIP = 0.55  # m from the kerb to the middle of what stands at it
 PARKING = 4.45  # m from the middle of the street

@@ -12,11 +12,11 @@ import numpy as np
 from perception.core.geometry import inverse
 from perception.core.stamps import NS_PER_MS
 from perception.core.types import Scan
-from perception.world.classes import REFLECTIVITY
 from perception.world.config import BeamConfig, Lidar
+from perception.world.geometry.raycast import Accelerator, Hits, Rays, cast
+from perception.world.materials import REFLECTIVITY
 from perception.world.motion import Vehicle, lever
 from perception.world.movers import Mover
-from perception.world.raycast import Accelerator, Hits, Rays, cast
 from perception.world.scene import Scene
 
 SWEEP_NS = 100 * NS_PER_MS

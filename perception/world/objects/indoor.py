@@ -4,11 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from perception.world.classes import Class, Material
+from perception.core.classes import Class
+from perception.world.geometry.mesh import Mesh, box, joined, post, quads, surface, tube
 from perception.world.layout import CORRIDOR_CORNERS, CORRIDOR_START
-from perception.world.mesh import Mesh, box, joined, post, quads, surface, tube
-from perception.world.plants import make_bush
-from perception.world.walls import Opening, Wall, make_wall
+from perception.world.materials import Material
+from perception.world.objects.plants import make_bush
+from perception.world.objects.walls import Opening, Wall, make_wall
 
 HALF_WIDTH = 1.5  # m
 HEIGHT = 2.9  # m

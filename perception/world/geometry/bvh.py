@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from perception.world.mesh import Mesh
+from perception.world.geometry.mesh import Mesh
 
 LEAF_SIZE = 4  # triangles; fewer make the tree deeper, more make leaves slower
 NUM_BINS = 16

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perception.core.classes import Class
 from perception.core.stamps import NS_PER_S
-from perception.world.classes import Class, Material
+from perception.world.geometry.mesh import Mesh, ellipsoid, surface, tube
 from perception.world.layout import Terrain
-from perception.world.mesh import Mesh, ellipsoid, surface, tube
+from perception.world.materials import Material
 
 HALF_WIDTH = 0.3  # m, of the ellipse
 

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from perception.world.classes import Class, Material
-from perception.world.mesh import Mesh, joined, quads, surface
+from perception.core.classes import Class
+from perception.world.geometry.mesh import Mesh, joined, quads, surface
+from perception.world.materials import Material
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from perception.world.bvh import STACK_SIZE, Bvh, build_bvh
-from perception.world.classes import Class, Material
-from perception.world.mesh import Mesh, joined, surface
+from perception.core.classes import Class
+from perception.world.geometry.bvh import STACK_SIZE, Bvh, build_bvh
+from perception.world.geometry.mesh import Mesh, joined, surface
+from perception.world.materials import Material
 
 NO_HIT = -1
 _FAST = {"nnan", "nsz", "arcp", "contract"}  # infinities stay: empty boxes are made of them

@@ -1,0 +1,1 @@
+"""Triangles, hierarchies over them, and rays through them."""

@@ -1,0 +1,1 @@
+"""What the generated world is made of: one file for each family of objects."""

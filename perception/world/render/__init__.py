@@ -1,0 +1,1 @@
+"""Images of the generated world: rasteriser, textures, light and weather."""

@@ -1,0 +1,1 @@
+"""Sensors of the generated robot: what each measures of the scene, and how it errs."""

@@ -1,0 +1,1 @@
+"""Exact labels of the generated world for every task."""

@@ -27,7 +27,12 @@ setup(
         exclude=["perception.ros_interfaces*"],
     ),
     package_data={
-        "perception": ["presets/*.yaml", "resource/*", "evaluation/templates/*"],
+        "perception": [
+            "presets/*.yaml",
+            "resource/*",
+            "evaluation/templates/*",
+            "ros_interfaces/interfaces/vision_msgs/msg/*.msg",
+        ],
         "nodes": ["profiles/*.xml"],
     },
     data_files=[

@@ -1,14 +1,20 @@
 """Items of a generated recording as standard ROS 2 messages, without ROS: the definitions are those of `rosbags`."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from perception.core.cameras import NUM_COEFFICIENTS
+from perception.core.classes import Class
 from perception.core.geometry import quaternion_from_matrix
+from perception.core.labels import BoxLabels3d, ObjectLabels
 from perception.core.stamps import NS_PER_S
 from perception.core.types import ImuBatch, SensorRig
+from perception.io.interfaces import typestore
 from perception.world.config import ImuConfig
+from perception.world.sensors.cameras import Camera
 from perception.world.sensors.lidar import LidarScan
 
 # 24 bytes a point: floats stay aligned, so that a reader gets them as views.
@@ -20,6 +26,7 @@ POINT = np.dtype(
         "itemsize": 24,
     }
 )
+ODOM_FRAME = "odom"
 _UINT16, _UINT32, _FLOAT32 = 4, 6, 7  # sensor_msgs/PointField
 _DATATYPES = {"<u2": _UINT16, "<u4": _UINT32, "<f4": _FLOAT32}
 _NO_ORIENTATION = np.array([-1.0, 0, 0, 0, 0, 0, 0, 0, 0])  # sensor_msgs/Imu: element 0 is -1 where there is none
@@ -31,9 +38,7 @@ class Messages:
     @cached_property
     def typestore(self) -> Any:
         """The message definitions."""
-        from rosbags.typesys import Stores, get_typestore
-
-        return get_typestore(Stores.ROS2_JAZZY)
+        return typestore()
 
     def cloud(self, lidar: LidarScan) -> bytes:
         """`sensor_msgs/PointCloud2`: stamp at the start of the sweep, `t` in ns after it."""
@@ -73,19 +78,107 @@ class Messages:
             linear_acceleration_covariance=np.diag(np.full(3, config.accel_noise**2 * config.rate)).ravel(),
         )
 
-    def static_transforms(self, rig: SensorRig, stamp_ns: int) -> bytes:
+    def static_transforms(self, rig: SensorRig, cameras: Sequence[Camera], stamp_ns: int) -> bytes:
         """`tf2_msgs/TFMessage` with the places of the sensors on the base."""
         kind = self._type("geometry_msgs/msg/TransformStamped")
         pairs = [(rig.lidar_frame, rig.T_base_lidar), (rig.imu_frame, rig.T_base_imu)]
+        pairs += [(camera.frame_id, camera.T_base_camera) for camera in cameras]
         transforms = [
             kind(header=self._header(stamp_ns, rig.base_frame), child_frame_id=child, transform=self._transform(T))
             for child, T in pairs
         ]
         return self._serialised("tf2_msgs/msg/TFMessage", transforms=transforms)
 
+    def image(self, stamp_ns: int, frame_id: str, jpeg: bytes) -> bytes:
+        """`sensor_msgs/CompressedImage`."""
+        return self._serialised(
+            "sensor_msgs/msg/CompressedImage",
+            header=self._header(stamp_ns, frame_id),
+            format="rgb8; jpeg compressed bgr8",
+            data=np.frombuffer(jpeg, dtype=np.uint8),
+        )
+
+    def camera_info(self, stamp_ns: int, camera: Camera) -> bytes:
+        """`sensor_msgs/CameraInfo`; an ideal lens is plumb_bob with zeros."""
+        model = camera.model
+        ideal = model.distortion == "none"
+        roi = self._type("sensor_msgs/msg/RegionOfInterest")
+        return self._serialised(
+            "sensor_msgs/msg/CameraInfo",
+            header=self._header(stamp_ns, camera.frame_id),
+            height=model.height,
+            width=model.width,
+            distortion_model="plumb_bob" if ideal else model.distortion,
+            d=np.zeros(NUM_COEFFICIENTS["plumb_bob"]) if ideal else model.D,
+            k=model.K.ravel(),
+            r=np.eye(3).ravel(),
+            p=np.column_stack([model.K, np.zeros(3)]).ravel(),
+            binning_x=0,
+            binning_y=0,
+            roi=roi(x_offset=0, y_offset=0, height=0, width=0, do_rectify=False),
+        )
+
+    def detections(self, stamp_ns: int, frame_id: str, labels: ObjectLabels) -> bytes:
+        """`vision_msgs/Detection2DArray` of the true visible boxes; ignored ones have the score 0."""
+        box, pose, point = (self._type(f"vision_msgs/msg/{name}") for name in ("BoundingBox2D", "Pose2D", "Point2D"))
+        detection, header = self._type("vision_msgs/msg/Detection2D"), self._header(stamp_ns, frame_id)
+        out = []
+        for row, (low_x, low_y, high_x, high_y) in enumerate(labels.boxes.astype(float)):
+            centre = pose(position=point(x=0.5 * (low_x + high_x), y=0.5 * (low_y + high_y)), theta=0.0)
+            out.append(
+                detection(
+                    header=header,
+                    results=[self._hypothesis(int(labels.class_ids[row]), float(not labels.is_ignored[row]))],
+                    bbox=box(center=centre, size_x=high_x - low_x, size_y=high_y - low_y),
+                    id=str(labels.instance_ids[row]),
+                )
+            )
+        return self._serialised("vision_msgs/msg/Detection2DArray", header=header, detections=out)
+
+    def boxes(self, stamp_ns: int, frame_id: str, labels: BoxLabels3d) -> bytes:
+        """`vision_msgs/Detection3DArray` of the true boxes in space."""
+        box, detection = self._type("vision_msgs/msg/BoundingBox3D"), self._type("vision_msgs/msg/Detection3D")
+        header, out = self._header(stamp_ns, frame_id), []
+        for row in range(len(labels.class_ids)):
+            half = 0.5 * float(labels.yaws[row])
+            pose = self._pose(labels.centres[row], np.array([0.0, 0.0, np.sin(half), np.cos(half)]))
+            size = self._type("geometry_msgs/msg/Vector3")(*labels.sizes[row])
+            results = [self._hypothesis(int(labels.class_ids[row]), 1.0)]
+            identity = str(labels.instance_ids[row])
+            out.append(detection(header=header, results=results, bbox=box(center=pose, size=size), id=identity))
+        return self._serialised("vision_msgs/msg/Detection3DArray", header=header, detections=out)
+
+    def odometry(self, stamp_ns: int, T_odom_base: np.ndarray, child_frame: str) -> bytes:
+        """`nav_msgs/Odometry` of the true pose, without a twist."""
+        with_covariance = self._type("geometry_msgs/msg/PoseWithCovariance")
+        vector = self._type("geometry_msgs/msg/Vector3")
+        pose = self._pose(T_odom_base[:3, 3], quaternion_from_matrix(T_odom_base[:3, :3]))
+        twist = self._type("geometry_msgs/msg/Twist")(linear=vector(0.0, 0.0, 0.0), angular=vector(0.0, 0.0, 0.0))
+        unknown = np.diag(np.full(6, -1.0)).ravel()  # covariance of what is not given
+        return self._serialised(
+            "nav_msgs/msg/Odometry",
+            header=self._header(stamp_ns, ODOM_FRAME),
+            child_frame_id=child_frame,
+            pose=with_covariance(pose=pose, covariance=np.zeros(36)),
+            twist=self._type("geometry_msgs/msg/TwistWithCovariance")(twist=twist, covariance=unknown),
+        )
+
     def clock(self, stamp_ns: int) -> bytes:
         """`rosgraph_msgs/Clock`."""
         return self._serialised("rosgraph_msgs/msg/Clock", clock=self._time(stamp_ns))
+
+    def _hypothesis(self, class_id: int, score: float) -> Any:
+        with_pose = self._type("vision_msgs/msg/ObjectHypothesisWithPose")
+        covariance = self._type("geometry_msgs/msg/PoseWithCovariance")
+        nowhere = covariance(pose=self._pose(np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0])), covariance=np.zeros(36))
+        kind = self._type("vision_msgs/msg/ObjectHypothesis")(class_id=Class(class_id).label, score=score)
+        return with_pose(hypothesis=kind, pose=nowhere)
+
+    def _pose(self, position: np.ndarray, quaternion: np.ndarray) -> Any:
+        return self._type("geometry_msgs/msg/Pose")(
+            position=self._type("geometry_msgs/msg/Point")(*position),
+            orientation=self._type("geometry_msgs/msg/Quaternion")(*quaternion),
+        )
 
     def _serialised(self, name: str, **fields: Any) -> bytes:
         return bytes(self.typestore.serialize_cdr(self._type(name)(**fields), name))

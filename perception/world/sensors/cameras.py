@@ -18,7 +18,7 @@ SURROUND_FOCAL = 1266.0 * 0.44  # px; 70 degrees, the rear camera has 110
 REAR_FOCAL = 809.0 * 0.44  # px
 SURROUND_CENTRE = (816.0 * 0.44, 491.0 * 0.44 - 140.0)  # px
 FRONT_FOCAL = 460.0  # px; 70 degrees
-SURROUND = (  # name, yaw (degrees), place on the base (m); in the order in which a sweep passes them
+SURROUND = (  # name, yaw (degrees), place on the base (m)
     ("cam_front", 0.0, (1.70, 0.0, 1.51)),
     ("cam_front_left", 55.0, (1.52, 0.49, 1.51)),
     ("cam_back_left", 110.0, (1.04, 0.48, 1.56)),
@@ -45,7 +45,7 @@ class Camera:
     name: str  # of its topics and folders; its optical frame is `name` + "_optical"
     model: CameraModel
     T_base_camera: np.ndarray  # (4, 4) float64, optical axes
-    offset_ns: int  # of the middle of its exposures after those of the first camera
+    offset_ns: int  # of the middle of its exposures after the start of their periods: the LiDAR looks its way then
 
     @property
     def frame_id(self) -> str:
@@ -100,7 +100,7 @@ def _camera(
     lens: Distortion,
     period_ns: int,
 ) -> Camera:
-    offset_ns = round((yaw_deg % 360.0) / 360.0 * period_ns)
+    offset_ns = round(((180.0 - yaw_deg) % 360.0) / 360.0 * period_ns)  # a sweep turns clockwise from the back
     R = exp_so3(np.array([0.0, 0.0, np.radians(yaw_deg)])) @ OPTICAL
     width, height = size
     if size == FRONT_SIZE:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,8 +18,12 @@ from perception.world.config import WorldConfig
 from perception.world.geometry.raycast import build_accelerator
 from perception.world.motion import Drive, Vehicle
 from perception.world.scene import build_scene
+from perception.world.sensors.cameras import Camera, Exposure, expose, make_cameras
 from perception.world.sensors.imu import ImuSimulator
 from perception.world.sensors.lidar import SWEEP_NS, LidarScan, LidarSimulator
+
+if TYPE_CHECKING:
+    from perception.world.render.renderer import Renderer
 
 EPOCH_NS = 1_700_000_000 * NS_PER_S  # stamp of the start of every generated recording
 IMU_LEAD_NS = 28_300_000  # IMU samples begin so much before the first scan, and fall between the ends of scans
@@ -53,7 +58,9 @@ class SyntheticRecording:
         self.vehicle = Vehicle(layout.course, Drive(layout.course, layout.pace, config.duration + MARGIN))
         self.world = build_accelerator(self.scene.static, [mover.mesh for mover in self.scene.movers])
         self.path = Path(f"generated_{config.route}_{config.seed}")
+        self.cameras = make_cameras(config.cameras)
         self.num_scans = config.duration_ns // SWEEP_NS
+        self.num_pictures = self._num_pictures()  # of each camera
         self.duration = self.num_scans * SWEEP_NS / NS_PER_S
         self._lidar = LidarSimulator(
             self.scene, self.world, self.vehicle, self.rig.T_base_lidar, config.beams, config.seed
@@ -67,6 +74,9 @@ class SyntheticRecording:
             ("points", f"{self.config.lidar}, {self.num_scans} scans, {NS_PER_S / SWEEP_NS:.1f} Hz, {LIDAR_FRAME}"),
             ("imu", f"{self.config.imu.rate} Hz, frame {IMU_FRAME}"),
         )
+        if self.cameras:
+            names = ", ".join(camera.name for camera in self.cameras)
+            rows += (("cameras", f"{names}, {self.num_pictures} images each, {self.config.cameras.rate} Hz"),)
         return Summary("generated world", rows)
 
     @cached_property
@@ -111,6 +121,31 @@ class SyntheticRecording:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    @cached_property
+    def renderer(self) -> "Renderer":
+        """Makes the images; building it takes seconds."""
+        from perception.world.render.renderer import Renderer
+
+        return Renderer(self.scene, self.world, self.config)
+
+    def T_odom_base(self, time_ns: int) -> np.ndarray:
+        """True pose (4, 4) of the base at a time after the start."""
+        return self.vehicle.poses(np.array([time_ns], dtype=np.int64))[0]
+
+    def picture_time_ns(self, camera: Camera, number: int) -> int:
+        """Middle of exposure `number` of a camera, after the start."""
+        return number * NS_PER_S // self.config.cameras.rate + camera.offset_ns
+
+    def exposure(self, camera: Camera, number: int) -> Exposure:
+        """Exposure `number` of a camera, from 0; any order, any thread."""
+        time_ns = self.picture_time_ns(camera, number)
+        return expose(camera, number, time_ns, self.scene, self.vehicle, self.config)
+
+    def _num_pictures(self) -> int:
+        """Exposures whose middle lies within the recording, for the camera that comes last."""
+        last_ns = max((camera.offset_ns for camera in self.cameras), default=0)
+        return max(0, (self.num_scans * SWEEP_NS - last_ns - 1) * self.config.cameras.rate // NS_PER_S + 1)
 
     @property
     def _T_base_imu(self) -> np.ndarray:

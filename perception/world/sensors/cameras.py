@@ -7,7 +7,7 @@ import numpy as np
 from perception.core.cameras import CameraModel, Distortion
 from perception.core.geometry import exp_so3, transform
 from perception.core.stamps import NS_PER_MS, NS_PER_S
-from perception.world.config import CameraConfig
+from perception.world.config import CameraConfig, WorldConfig
 from perception.world.motion import Vehicle
 from perception.world.scene import Scene
 
@@ -74,13 +74,10 @@ def make_cameras(config: CameraConfig) -> tuple[Camera, ...]:
     return tuple(_camera(*mount, config.distortion, period_ns) for mount in mounts)
 
 
-def exposure_of(
-    camera: Camera, number: int, scene: Scene, vehicle: Vehicle, config: CameraConfig, seed: int
-) -> Exposure:
-    """Exposure `number` (from 0) of a camera on a moving robot."""
-    middle_ns = number * NS_PER_S // config.rate + camera.offset_ns
-    half_ns = round(0.5 * config.exposure_ms * NS_PER_MS)
-    times_ns = middle_ns + np.array([-half_ns, 0, half_ns], dtype=np.int64)
+def expose(camera: Camera, number: int, time_ns: int, scene: Scene, vehicle: Vehicle, config: WorldConfig) -> Exposure:
+    """Exposure `number` of a camera on a moving robot, its middle at `time_ns` after the start."""
+    half_ns = round(0.5 * config.cameras.exposure_ms * NS_PER_MS)
+    times_ns = time_ns + np.array([-half_ns, 0, half_ns], dtype=np.int64)
     T_world_camera = vehicle.poses(times_ns) @ camera.T_base_camera
     robot_x = float(T_world_camera[1, 0, 3])
     T_world_camera[:, :3, 3] = scene.wrapped(T_world_camera[:, :3, 3], robot_x)
@@ -89,7 +86,8 @@ def exposure_of(
         T = mover.motion.poses(times_ns)
         T[:, :3, 3] = scene.wrapped_mover(T[:, :3, 3], robot_x)
         T_world_mover[:, row] = T
-    return Exposure(camera, number, middle_ns, T_world_camera, T_world_mover, _brightness(middle_ns, config, seed))
+    brightness = _brightness(time_ns, config.cameras.exposure_drift, config.seed)
+    return Exposure(camera, number, time_ns, T_world_camera, T_world_mover, brightness)
 
 
 def _camera(
@@ -112,9 +110,9 @@ def _camera(
     return Camera(name, CameraModel(width, height, K, lens, D), transform(R, np.array(place)), offset_ns)
 
 
-def _brightness(time_ns: int, config: CameraConfig, seed: int) -> float:
+def _brightness(time_ns: int, drift: float, seed: int) -> float:
     """A slow random swing, the same for every camera."""
     rng = np.random.default_rng([seed, EXPOSURE_STREAM])
     frequencies, phases = rng.uniform(0.02, 0.4, size=4), rng.uniform(0.0, 2.0 * np.pi, size=4)  # Hz, rad
     waves = np.sin(2.0 * np.pi * frequencies * time_ns / NS_PER_S + phases)
-    return float(config.exposure_drift * waves.sum() / np.sqrt(2.0))
+    return float(drift * waves.sum() / np.sqrt(2.0))

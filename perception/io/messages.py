@@ -1,21 +1,18 @@
-"""Items of a generated recording as standard ROS 2 messages, without ROS: the definitions are those of `rosbags`."""
+"""Our records as standard ROS 2 messages, serialised without ROS: what generated recordings and viewers' files hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from perception.core.cameras import NUM_COEFFICIENTS
+from perception.core.cameras import NUM_COEFFICIENTS, CameraModel
 from perception.core.classes import Class
 from perception.core.geometry import quaternion_from_matrix
 from perception.core.labels import BoxLabels3d, ObjectLabels
 from perception.core.stamps import NS_PER_S
-from perception.core.types import ImuBatch, SensorRig
+from perception.core.types import ImuBatch, Scan
 from perception.io.interfaces import typestore
-from perception.world.config import ImuConfig
-from perception.world.sensors.cameras import Camera
-from perception.world.sensors.lidar import LidarScan
 
 # 24 bytes a point: floats stay aligned, so that a reader gets them as views.
 POINT = np.dtype(
@@ -33,19 +30,18 @@ _NO_ORIENTATION = np.array([-1.0, 0, 0, 0, 0, 0, 0, 0, 0])  # sensor_msgs/Imu: e
 
 
 class Messages:
-    """Serialises the messages of one recording; all are of ROS 2 Jazzy."""
+    """Serialises messages of ROS 2 Jazzy as CDR."""
 
     @cached_property
     def typestore(self) -> Any:
         """The message definitions."""
         return typestore()
 
-    def cloud(self, lidar: LidarScan) -> bytes:
-        """`sensor_msgs/PointCloud2`: stamp at the start of the sweep, `t` in ns after it."""
-        scan = lidar.scan
+    def cloud(self, scan: Scan, intensities: np.ndarray, rings: np.ndarray) -> bytes:
+        """`sensor_msgs/PointCloud2`: stamp at the start of the sweep, `t` in ns after it; arrays (N,) per point."""
         points = np.zeros(len(scan.points), dtype=POINT)
         points["x"], points["y"], points["z"] = scan.points.T
-        points["intensity"], points["t"], points["ring"] = lidar.intensities, scan.offsets_ns, lidar.rings
+        points["intensity"], points["t"], points["ring"] = intensities, scan.offsets_ns, rings
         field = self._type("sensor_msgs/msg/PointField")
         fields = [
             field(name=name, offset=offset, datatype=_DATATYPES[kind.str], count=1)
@@ -64,8 +60,8 @@ class Messages:
             is_dense=True,
         )
 
-    def imu(self, batch: ImuBatch, row: int, frame_id: str, config: ImuConfig) -> bytes:
-        """`sensor_msgs/Imu` of one sample, without an orientation."""
+    def imu(self, batch: ImuBatch, row: int, frame_id: str, variances: tuple[float, float]) -> bytes:
+        """`sensor_msgs/Imu` of one sample, without an orientation; variances of rate and force, per axis."""
         vector, quaternion = self._type("geometry_msgs/msg/Vector3"), self._type("geometry_msgs/msg/Quaternion")
         return self._serialised(
             "sensor_msgs/msg/Imu",
@@ -73,19 +69,16 @@ class Messages:
             orientation=quaternion(x=0.0, y=0.0, z=0.0, w=1.0),
             orientation_covariance=_NO_ORIENTATION,
             angular_velocity=vector(*batch.gyro[row]),
-            angular_velocity_covariance=np.diag(np.full(3, config.gyro_noise**2 * config.rate)).ravel(),
+            angular_velocity_covariance=np.diag(np.full(3, variances[0])).ravel(),
             linear_acceleration=vector(*batch.accel[row]),
-            linear_acceleration_covariance=np.diag(np.full(3, config.accel_noise**2 * config.rate)).ravel(),
+            linear_acceleration_covariance=np.diag(np.full(3, variances[1])).ravel(),
         )
 
-    def static_transforms(self, rig: SensorRig, cameras: Sequence[Camera], stamp_ns: int) -> bytes:
-        """`tf2_msgs/TFMessage` with the places of the sensors on the base."""
-        kind = self._type("geometry_msgs/msg/TransformStamped")
-        pairs = [(rig.lidar_frame, rig.T_base_lidar), (rig.imu_frame, rig.T_base_imu)]
-        pairs += [(camera.frame_id, camera.T_base_camera) for camera in cameras]
+    def transforms(self, stamp_ns: int, parent: str, children: Mapping[str, np.ndarray]) -> bytes:
+        """`tf2_msgs/TFMessage` with `T_parent_child` (4, 4) of each child frame."""
+        kind, header = self._type("geometry_msgs/msg/TransformStamped"), self._header(stamp_ns, parent)
         transforms = [
-            kind(header=self._header(stamp_ns, rig.base_frame), child_frame_id=child, transform=self._transform(T))
-            for child, T in pairs
+            kind(header=header, child_frame_id=child, transform=self._transform(T)) for child, T in children.items()
         ]
         return self._serialised("tf2_msgs/msg/TFMessage", transforms=transforms)
 
@@ -98,14 +91,13 @@ class Messages:
             data=np.frombuffer(jpeg, dtype=np.uint8),
         )
 
-    def camera_info(self, stamp_ns: int, camera: Camera) -> bytes:
+    def camera_info(self, stamp_ns: int, frame_id: str, model: CameraModel) -> bytes:
         """`sensor_msgs/CameraInfo`; an ideal lens is plumb_bob with zeros."""
-        model = camera.model
         ideal = model.distortion == "none"
         roi = self._type("sensor_msgs/msg/RegionOfInterest")
         return self._serialised(
             "sensor_msgs/msg/CameraInfo",
-            header=self._header(stamp_ns, camera.frame_id),
+            header=self._header(stamp_ns, frame_id),
             height=model.height,
             width=model.width,
             distortion_model="plumb_bob" if ideal else model.distortion,

@@ -2,7 +2,10 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from perception.core.errors import InvalidInput
 
@@ -16,16 +19,28 @@ def inside(root: Path, name: str) -> Path:
     return path
 
 
-def write_atomic(path: Path, data: str | bytes) -> None:
-    """Write `data` to a temporary neighbour, flush it to the disk, then rename it to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_atomic(path: Path, data: str | bytes, is_durable: bool = True) -> None:
+    """Write `data` as `atomic_file` does."""
     raw = data.encode("utf-8") if isinstance(data, str) else data
+    with atomic_file(path, is_durable) as file:
+        file.write(raw)
+
+
+@contextmanager
+def atomic_file(path: Path, is_durable: bool = True) -> Iterator[BinaryIO]:
+    """A file to write to: a temporary neighbour that is flushed to the disk and renamed to `path` at the end.
+
+    Nothing appears at `path` when the block raises. Without `is_durable` the flush is left out, which takes
+    milliseconds: a power failure may then leave an empty file, the end of the process cannot.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
+            yield file
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

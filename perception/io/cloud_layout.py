@@ -86,7 +86,7 @@ def cloud_bytes(msg: Any, layout: CloudLayout) -> tuple[np.ndarray, int, int, in
         raise InvalidInput(
             f"row_step: {row_step} bytes is less than {width} points of {layout.point_step} bytes; fix the driver"
         )
-    data = _as_bytes(msg.data)
+    data = message_bytes(msg.data)
     if len(data) < row_step * height:
         raise InvalidInput(
             f"data: {len(data)} bytes, but row_step * height is {row_step * height}; the message was cut or its driver "
@@ -95,7 +95,8 @@ def cloud_bytes(msg: Any, layout: CloudLayout) -> tuple[np.ndarray, int, int, in
     return data, height, width, row_step
 
 
-def _as_bytes(data: Any) -> np.ndarray:
+def message_bytes(data: Any) -> np.ndarray:
+    """The bytes of a message's `data` (N,) uint8 as a read-only view. Raises `InvalidInput` for what holds no bytes."""
     try:
         array = np.frombuffer(data, dtype=np.uint8)
     except (TypeError, ValueError, BufferError) as error:

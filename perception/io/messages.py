@@ -9,7 +9,7 @@ import numpy as np
 from perception.core.cameras import NUM_COEFFICIENTS, CameraModel
 from perception.core.classes import Class
 from perception.core.geometry import quaternion_from_matrix
-from perception.core.labels import BoxLabels3d, ObjectLabels
+from perception.core.labels import OCCUPANCY_LOW, VOXEL, BoxLabels3d, LineLabels, ObjectLabels, OccupancyLabels
 from perception.core.stamps import NS_PER_S
 from perception.core.types import ImuBatch, Scan
 from perception.io.interfaces import typestore
@@ -23,7 +23,16 @@ POINT = np.dtype(
         "itemsize": 24,
     }
 )
+VOXELS = np.dtype(
+    {
+        "names": ["x", "y", "z", "class_id", "flow_x", "flow_y"],
+        "formats": ["<f4", "<f4", "<f4", "<u4", "<f4", "<f4"],
+    }
+)
 ODOM_FRAME = "odom"
+JPEG = "rgb8; jpeg compressed bgr8"
+_LINE_LIST, _ADD = 3, 0  # visualization_msgs/ImageMarker
+_LINE_COLOUR = (0.1, 1.0, 0.9, 1.0)
 _UINT16, _UINT32, _FLOAT32 = 4, 6, 7  # sensor_msgs/PointField
 _DATATYPES = {"<u2": _UINT16, "<u4": _UINT32, "<f4": _FLOAT32}
 _NO_ORIENTATION = np.array([-1.0, 0, 0, 0, 0, 0, 0, 0, 0])  # sensor_msgs/Imu: element 0 is -1 where there is none
@@ -42,23 +51,7 @@ class Messages:
         points = np.zeros(len(scan.points), dtype=POINT)
         points["x"], points["y"], points["z"] = scan.points.T
         points["intensity"], points["t"], points["ring"] = intensities, scan.offsets_ns, rings
-        field = self._type("sensor_msgs/msg/PointField")
-        fields = [
-            field(name=name, offset=offset, datatype=_DATATYPES[kind.str], count=1)
-            for name, (kind, offset) in POINT.fields.items()
-        ]
-        return self._serialised(
-            "sensor_msgs/msg/PointCloud2",
-            header=self._header(scan.stamp_ns, scan.frame_id),
-            height=1,
-            width=len(points),
-            fields=fields,
-            is_bigendian=False,
-            point_step=POINT.itemsize,
-            row_step=POINT.itemsize * len(points),
-            data=points.view(np.uint8),
-            is_dense=True,
-        )
+        return self._cloud(self._header(scan.stamp_ns, scan.frame_id), points, is_dense=True)
 
     def imu(self, batch: ImuBatch, row: int, frame_id: str, variances: tuple[float, float]) -> bytes:
         """`sensor_msgs/Imu` of one sample, without an orientation; variances of rate and force, per axis."""
@@ -82,13 +75,13 @@ class Messages:
         ]
         return self._serialised("tf2_msgs/msg/TFMessage", transforms=transforms)
 
-    def image(self, stamp_ns: int, frame_id: str, jpeg: bytes) -> bytes:
-        """`sensor_msgs/CompressedImage`."""
+    def image(self, stamp_ns: int, frame_id: str, data: bytes, kind: str = JPEG) -> bytes:
+        """`sensor_msgs/CompressedImage`; `kind` names pixels and compression as image_transport does."""
         return self._serialised(
             "sensor_msgs/msg/CompressedImage",
             header=self._header(stamp_ns, frame_id),
-            format="rgb8; jpeg compressed bgr8",
-            data=np.frombuffer(jpeg, dtype=np.uint8),
+            format=kind,
+            data=np.frombuffer(data, dtype=np.uint8),
         )
 
     def camera_info(self, stamp_ns: int, frame_id: str, model: CameraModel) -> bytes:
@@ -140,6 +133,50 @@ class Messages:
             out.append(detection(header=header, results=results, bbox=box(center=pose, size=size), id=identity))
         return self._serialised("vision_msgs/msg/Detection3DArray", header=header, detections=out)
 
+    def lines(self, stamp_ns: int, frame_id: str, labels: LineLabels) -> bytes:
+        """`visualization_msgs/ImageMarker` of line segments: a list of pairs of points in px."""
+        point, colour = self._type("geometry_msgs/msg/Point"), self._type("std_msgs/msg/ColorRGBA")
+        ends = labels.segments.reshape(-1, 2).astype(float)
+        return self._serialised(
+            "visualization_msgs/msg/ImageMarker",
+            header=self._header(stamp_ns, frame_id),
+            ns="lines",
+            id=0,
+            type=_LINE_LIST,
+            action=_ADD,
+            position=point(x=0.0, y=0.0, z=0.0),
+            scale=1.5,
+            outline_color=colour(*_LINE_COLOUR),
+            filled=0,
+            fill_color=colour(0.0, 0.0, 0.0, 0.0),
+            lifetime=self._type("builtin_interfaces/msg/Duration")(sec=0, nanosec=0),
+            points=[point(x=x, y=y, z=0.0) for x, y in ends],
+            outline_colors=[],
+        )
+
+    def voxels(self, stamp_ns: int, frame_id: str, labels: OccupancyLabels) -> bytes:
+        """`sensor_msgs/PointCloud2` of the middles of the occupied voxels with their class and flow."""
+        where = np.argwhere(labels.semantics != Class.FREE)
+        points = np.zeros(len(where), dtype=VOXELS)
+        for axis, name in enumerate("xyz"):
+            points[name] = OCCUPANCY_LOW[axis] + VOXEL * (where[:, axis] + 0.5)
+        rows = tuple(where.T)
+        points["class_id"] = labels.semantics[rows]
+        points["flow_x"], points["flow_y"] = labels.flow[rows].T
+        return self._cloud(self._header(stamp_ns, frame_id), points, is_dense=False)
+
+    def path(self, stamp_ns: int, stamps_ns: np.ndarray, T_odom_base: np.ndarray) -> bytes:
+        """`nav_msgs/Path` of poses (N, 4, 4) at times (N,)."""
+        stamped = self._type("geometry_msgs/msg/PoseStamped")
+        poses = [
+            stamped(
+                header=self._header(int(time_ns), ODOM_FRAME),
+                pose=self._pose(T[:3, 3], quaternion_from_matrix(T[:3, :3])),
+            )
+            for time_ns, T in zip(stamps_ns, T_odom_base, strict=True)
+        ]
+        return self._serialised("nav_msgs/msg/Path", header=self._header(stamp_ns, ODOM_FRAME), poses=poses)
+
     def odometry(self, stamp_ns: int, T_odom_base: np.ndarray, child_frame: str) -> bytes:
         """`nav_msgs/Odometry` of the true pose, without a twist."""
         with_covariance = self._type("geometry_msgs/msg/PoseWithCovariance")
@@ -158,6 +195,26 @@ class Messages:
     def clock(self, stamp_ns: int) -> bytes:
         """`rosgraph_msgs/Clock`."""
         return self._serialised("rosgraph_msgs/msg/Clock", clock=self._time(stamp_ns))
+
+    def _cloud(self, header: Any, points: np.ndarray, is_dense: bool) -> bytes:
+        field = self._type("sensor_msgs/msg/PointField")
+        fields = [
+            field(name=name, offset=offset, datatype=_DATATYPES[kind.str], count=1)
+            for name, (kind, offset) in points.dtype.fields.items()
+        ]
+        step = points.dtype.itemsize
+        return self._serialised(
+            "sensor_msgs/msg/PointCloud2",
+            header=header,
+            height=1,
+            width=len(points),
+            fields=fields,
+            is_bigendian=False,
+            point_step=step,
+            row_step=step * len(points),
+            data=points.view(np.uint8),
+            is_dense=is_dense,
+        )
 
     def _hypothesis(self, class_id: int, score: float) -> Any:
         with_pose = self._type("vision_msgs/msg/ObjectHypothesisWithPose")

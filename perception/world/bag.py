@@ -31,6 +31,7 @@ CAMERA_TOPICS = {
     "image_raw/compressed": "sensor_msgs/msg/CompressedImage",
     "camera_info": "sensor_msgs/msg/CameraInfo",
     "ground_truth/detections": "vision_msgs/msg/Detection2DArray",
+    "ground_truth/lines": "visualization_msgs/msg/ImageMarker",
 }
 
 Message = tuple[int, str, bytes]  # time in ns since the epoch, topic, CDR
@@ -106,8 +107,10 @@ def _pictures(recording: SyntheticRecording, messages: Messages, shelf: Shelf) -
             stamp_ns = EPOCH_NS + recording.picture_time_ns(camera, number)
             yield stamp_ns, topics[0], messages.image(stamp_ns, camera.frame_id, shelf.image(camera, number))
             yield stamp_ns, topics[1], messages.camera_info(stamp_ns, camera.frame_id, camera.model)
-            objects = shelf.labels(camera, number).objects
-            yield stamp_ns, topics[2], messages.detections(stamp_ns, camera.frame_id, objects)
+            labels = shelf.labels(camera, number)
+            yield stamp_ns, topics[2], messages.detections(stamp_ns, camera.frame_id, labels.objects)
+            if labels.lines is not None:
+                yield stamp_ns, topics[3], messages.lines(stamp_ns, camera.frame_id, labels.lines)
 
     return map(of, recording.cameras)
 

@@ -7,22 +7,23 @@ import numpy as np
 from perception.core.errors import InvalidInput
 from perception.core.files import write_atomic
 from perception.core.types import check
+from perception.io.image_files import decode_file, read_header
 
 JPEG_QUALITY = 92
 DEPTH_STEPS = 256.0  # per metre, as the depth maps of KITTI
 MAX_STEPS = 65535
 NORMAL_STEPS = 32767.0  # of a component of 1; 32768 is 0, so a normal is never (0, 0, 0), which says: none
-JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+PNG_COLOR_TYPE, PNG_PALETTE = 25, 3  # place of the type of colour in a PNG, and the type with a palette
 MAX_FILE = 200_000_000  # bytes of one image file
 MAX_PIXELS = 100_000_000  # of one image
 
 
-def write_jpeg(path: Path, color: np.ndarray) -> None:
-    """Write an image (H, W, 3) uint8 RGB as JPEG of quality 92."""
+def write_jpeg(path: Path, color: np.ndarray, quality: int = JPEG_QUALITY) -> None:
+    """Write an image (H, W, 3) uint8 RGB as JPEG."""
     import cv2
 
     check("color", color, (None, None, 3), np.uint8)
-    _write(path, ".jpg", _swapped(color), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    _write(path, ".jpg", _swapped(color), [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def write_depth(path: Path, depth: np.ndarray) -> None:
@@ -81,24 +82,74 @@ def write_normals(path: Path, normals: np.ndarray) -> None:
 
 def read_normals(path: Path) -> np.ndarray:
     """Unit normals (H, W, 3) float32 of a PNG that `write_normals` wrote; (0, 0, 0): none."""
-    import cv2
-
-    image = _read(path, cv2.IMREAD_UNCHANGED)
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint16:
-        raise InvalidInput(f"{path}: expected a 16-bit RGB PNG of normals, got {image.shape} {image.dtype}")
-    steps = _swapped(image)
+    steps = _decoded(path, read_bytes(path))
+    if steps.ndim != 3 or steps.dtype != np.uint16:
+        raise InvalidInput(f"{path}: expected a 16-bit RGB PNG of normals, got {steps.shape} {steps.dtype}")
     normals = (steps.astype(np.float32) - np.float32(NORMAL_STEPS + 1.0)) / np.float32(NORMAL_STEPS)
     return np.where(steps.any(axis=2, keepdims=True), normals, np.float32(0.0))
 
 
 def read_color(path: Path) -> np.ndarray:
-    """The image (H, W, 3) uint8 RGB of a JPEG or PNG file; its EXIF orientation is not applied: labels ignore it.
+    """The image (H, W, 3) uint8 RGB of a JPEG, PNG or WebP file; its EXIF orientation is not applied: labels ignore it.
 
-    Raises `InvalidInput` where the file cannot be read or its size is beyond all reason.
+    Raises `InvalidInput` where the file cannot be read, was cut, or holds no colours of 8 bit.
     """
-    import cv2
+    image = _decoded(path, read_bytes(path))
+    if image.dtype != np.uint8:
+        raise InvalidInput(f"{path}: expected an image of 8 bit, got {image.dtype.name}; is it a map of labels?")
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
-    return _swapped(_read(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION))
+
+def read_palette(path: Path) -> np.ndarray:
+    """The number of each pixel, (H, W) uint8, in a PNG whose colours are a palette (DAVIS, VOC), or in a grey one.
+
+    OpenCV would look the colours up; the file is decoded as if it were grey, which gives the numbers themselves.
+    """
+    raw = read_bytes(path)
+    if len(raw) <= PNG_COLOR_TYPE or raw[PNG_COLOR_TYPE] != PNG_PALETTE:
+        numbers = _decoded(path, raw)
+    else:
+        bits = int(raw[PNG_COLOR_TYPE - 1])
+        numbers = _decoded(path, _as_grey(raw)) // (255 // (2 ** min(bits, 8) - 1))
+    if numbers.ndim != 2 or numbers.dtype != np.uint8:
+        raise InvalidInput(f"{path}: expected a palette or grey of 8 bit, got {numbers.shape} {numbers.dtype.name}")
+    return numbers
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height, px, from the header of an image file. Raises `InvalidInput`."""
+    try:
+        header = read_header(read_bytes(path))
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from None
+    return header.width, header.height
+
+
+def read_bytes(path: Path) -> np.ndarray:
+    """The bytes (N,) uint8 of a file. Raises `InvalidInput` where it cannot be read or is beyond all reason."""
+    try:
+        if (size := path.stat().st_size) > MAX_FILE:
+            raise InvalidInput(f"{path}: has {size} bytes, expected at most {MAX_FILE}")
+        return np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _as_grey(raw: np.ndarray) -> np.ndarray:
+    """A palette PNG with its header changed to grey, and without palette and transparency."""
+    import zlib
+
+    data, parts, at = raw.tobytes(), [raw[:8].tobytes()], 8
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind, body = data[at + 4 : at + 8], data[at + 8 : end - 4]
+        if kind == b"IHDR":
+            header = kind + body[:9] + b"\0" + body[10:]  # byte 9 is the type of colour, 0: grey
+            parts.append(data[at : at + 4] + header + zlib.crc32(header).to_bytes(4, "big"))
+        elif kind not in (b"PLTE", b"tRNS", b"bKGD"):
+            parts.append(data[at:end])
+        at = end
+    return np.frombuffer(b"".join(parts), dtype=np.uint8)
 
 
 def _write_png(path: Path, image: np.ndarray) -> None:
@@ -128,43 +179,21 @@ def _write(path: Path, suffix: str, image: np.ndarray, options: list[int]) -> No
 
 
 def _swapped(image: np.ndarray) -> np.ndarray:
-    """RGB as BGR and back."""
+    """RGB as BGR, the order of OpenCV."""
     import cv2
 
     return cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.size else image
 
 
 def _read_map(path: Path) -> np.ndarray:
-    import cv2
-
-    image = _read(path, cv2.IMREAD_UNCHANGED)
-    if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
-        raise InvalidInput(f"{path}: expected a PNG with one channel of 8 or 16 bit, got {image.shape} {image.dtype}")
+    image = _decoded(path, read_bytes(path))
+    if image.ndim != 2:
+        raise InvalidInput(f"{path}: expected a PNG with one channel, got {image.shape} {image.dtype}")
     return image
 
 
-def _read(path: Path, flags: int) -> np.ndarray:
+def _decoded(path: Path, raw: np.ndarray) -> np.ndarray:
     try:
-        if (size := path.stat().st_size) > MAX_FILE:
-            raise InvalidInput(f"{path}: has {size} bytes, expected at most {MAX_FILE}")
-        raw = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise InvalidInput(f"{path}: cannot be read ({error.strerror})") from None
-    return decoded(str(path), raw, flags)
-
-
-def decoded(name: str, raw: np.ndarray, flags: int) -> np.ndarray:
-    """The image in the bytes `raw`, OpenCV's order of channels. Raises `InvalidInput` naming `name`."""
-    import cv2
-
-    if raw[:2].tobytes() == JPEG_START and raw.tobytes().rfind(JPEG_END) < raw.size // 2:
-        raise InvalidInput(f"{name}: is cut after {raw.size} bytes: the end of a JPEG is missing")
-    try:
-        image = cv2.imdecode(raw, flags) if raw.size else None
-    except cv2.error as error:
-        raise InvalidInput(f"{name}: cannot be decoded ({error.err})") from None
-    if image is None:
-        raise InvalidInput(f"{name}: is no image, or it is damaged ({raw.size} bytes)")
-    if image.shape[0] * image.shape[1] > MAX_PIXELS:
-        raise InvalidInput(f"{name}: has {image.shape[1]}x{image.shape[0]} px, expected at most {MAX_PIXELS} px")
-    return image
+        return decode_file(raw, MAX_PIXELS)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from None

@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -97,3 +100,37 @@ def test_a_missing_file_is_named(folder):
 def test_an_image_without_pixels_is_refused(folder):
     with pytest.raises(InvalidInput, match="0x5"):
         pictures.write_jpeg(folder / "none.jpg", np.zeros((5, 0, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_the_numbers_of_a_palette_are_read_and_not_its_colours(folder, bits):
+    numbers = np.random.default_rng(0).integers(0, 2**bits, (11, 13), dtype=np.uint8)
+    (folder / "palette.png").write_bytes(palette_png(numbers, bits))
+    assert np.array_equal(pictures.read_palette(folder / "palette.png"), numbers)
+
+
+def test_a_grey_mask_is_read_as_it_is(folder):
+    mask = np.array([[0, 255, 7]], dtype=np.uint8)
+    cv2.imwrite(str(folder / "grey.png"), mask)
+    assert np.array_equal(pictures.read_palette(folder / "grey.png"), mask)
+
+
+def test_the_size_comes_from_the_header_of_a_file(folder):
+    pictures.write_jpeg(folder / "size.jpg", np.zeros((5, 9, 3), dtype=np.uint8))
+    pictures.write_depth(folder / "size.png", np.ones((4, 3), dtype=np.float32))
+    assert pictures.image_size(folder / "size.jpg") == (9, 5)
+    assert pictures.image_size(folder / "size.png") == (3, 4)
+
+
+def palette_png(numbers: np.ndarray, bits: int) -> bytes:
+    """A PNG with a palette of random colours, written by the format's own rules (ISO 15948)."""
+    height, width = numbers.shape
+    planes = np.unpackbits(numbers[..., None], axis=2)[..., 8 - bits :].reshape(height, width * bits)
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), np.packbits(planes, axis=1)], axis=1)
+    colours = np.random.default_rng(1).integers(0, 256, (2**bits, 3), dtype=np.uint8).tobytes()
+    header = struct.pack(">IIBBBBB", width, height, bits, 3, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"PLTE", colours), (b"IDAT", zlib.compress(rows.tobytes())), (b"IEND", b""))
+    parts = [
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)

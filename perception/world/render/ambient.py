@@ -1,0 +1,73 @@
+"""How much of the sky, and of the light of lamps, reaches each place: a coarse grid, made once per recording."""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+OFFSET = 0.6  # cells, off the surface, so that what is inside of a wall does not darken it
+
+
+class Ambient(NamedTuple):
+    """Light that comes to the middles of cells from all sides, as a constant and a vector.
+
+    What falls on a surface of normal n is `constant + vector @ n`; the full sky gives 0.5 and (0, 0, 0.5).
+    """
+
+    sky: np.ndarray  # (Z, Y, X, 4) float32: constant, then the vector
+    lamps: np.ndarray  # likewise; one cell of zeros where no lamp shines
+    low: tuple[float, float, float]  # m, of the middle of the first cell
+    steps: tuple[float, float, float]  # cells per m
+
+
+def open_air() -> Ambient:
+    """A grid of one cell that sees the whole sky."""
+    sky = np.array([0.5, 0.0, 0.0, 0.5], dtype=np.float32).reshape(1, 1, 1, 4)
+    return Ambient(sky, np.zeros((1, 1, 1, 4), dtype=np.float32), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _cell(x, low, step, count):
+    """Cell below a place, its weight, and the cell above."""
+    s = min(max((x - low) * step, 0.0), count - 1.0)
+    i = min(int(s), max(count - 2, 0))
+    return i, min(i + 1, count - 1), np.float32(s - i)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def looked_up(grid, low, steps, x, y, z):
+    """Trilinear value (4) of a grid."""
+    i, i1, a = _cell(x, low[0], steps[0], grid.shape[2])
+    j, j1, b = _cell(y, low[1], steps[1], grid.shape[1])
+    k, k1, c = _cell(z, low[2], steps[2], grid.shape[0])
+    one = np.float32(1.0)
+    w00, w01, w10, w11 = (one - b) * (one - a), (one - b) * a, b * (one - a), b * a
+    v0 = v1 = v2 = v3 = np.float32(0.0)
+    for layer in range(2):
+        g = grid[k1 if layer else k]
+        w = c if layer else one - c
+        p, q, r, s = g[j, i], g[j, i1], g[j1, i], g[j1, i1]
+        v0 += w * (w00 * p[0] + w01 * q[0] + w10 * r[0] + w11 * s[0])
+        v1 += w * (w00 * p[1] + w01 * q[1] + w10 * r[1] + w11 * s[1])
+        v2 += w * (w00 * p[2] + w01 * q[2] + w10 * r[2] + w11 * s[2])
+        v3 += w * (w00 * p[3] + w01 * q[3] + w10 * r[3] + w11 * s[3])
+    return v0, v1, v2, v3
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def gathered(ambient, x, y, z, nx, ny, nz, dx, dy, dz):
+    """At a surface point seen along d: sky on the surface, sky in the mirrored direction, light of lamps."""
+    sx, sy, sz = (
+        x + OFFSET * nx / ambient.steps[0],
+        y + OFFSET * ny / ambient.steps[1],
+        z + OFFSET * nz / ambient.steps[2],
+    )
+    c, vx, vy, vz = looked_up(ambient.sky, ambient.low, ambient.steps, sx, sy, sz)
+    sky = max(c + vx * nx + vy * ny + vz * nz, 0.0)
+    along = 2.0 * (nx * dx + ny * dy + nz * dz)
+    mirrored = max(c + vx * (dx - along * nx) + vy * (dy - along * ny) + vz * (dz - along * nz), 0.0)
+    lamps = 0.0
+    if ambient.lamps.shape[2] > 1:
+        c, vx, vy, vz = looked_up(ambient.lamps, ambient.low, ambient.steps, sx, sy, sz)
+        lamps = max(c + vx * nx + vy * ny + vz * nz, 0.0)
+    return sky, mirrored, lamps

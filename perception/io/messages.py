@@ -31,7 +31,7 @@ VOXELS = np.dtype(
 )
 ODOM_FRAME = "odom"
 JPEG = "rgb8; jpeg compressed bgr8"
-_LINE_LIST, _ADD = 3, 0  # visualization_msgs/ImageMarker
+_LINE_LIST, _ADD = 2, 0  # visualization_msgs/ImageMarker
 _LINE_COLOUR = (0.1, 1.0, 0.9, 1.0)
 _UINT16, _UINT32, _FLOAT32 = 4, 6, 7  # sensor_msgs/PointField
 _DATATYPES = {"<u2": _UINT16, "<u4": _UINT32, "<f4": _FLOAT32}

@@ -47,8 +47,8 @@ def topics_of(cameras: tuple[Camera, ...]) -> dict[str, str]:
     return out
 
 
-def write_bag(folder: Path, recording: SyntheticRecording, shelf: Shelf, progress: Callable[[int, int], None]) -> None:
-    """Write the bag of a recording whose pictures lie on a shelf. `progress` is told about every scan."""
+def write_bag(folder: Path, recording: SyntheticRecording, shelf: Shelf, progress: Callable[[int], None]) -> None:
+    """Write the bag of a recording whose pictures lie on a shelf. `progress` is told the number of scans done."""
     from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
     messages = Messages()
@@ -64,9 +64,7 @@ def write_bag(folder: Path, recording: SyntheticRecording, shelf: Shelf, progres
             bag.write(connections[topic], time_ns, data)
 
 
-def _sensors(
-    recording: SyntheticRecording, messages: Messages, progress: Callable[[int, int], None]
-) -> Iterator[Message]:
+def _sensors(recording: SyntheticRecording, messages: Messages, progress: Callable[[int], None]) -> Iterator[Message]:
     """LiDAR, IMU, transforms, clock and the true poses and boxes at the ends of scans, in the order of time."""
     places = {recording.rig.lidar_frame: recording.rig.T_base_lidar, IMU_FRAME: recording.rig.T_base_imu}
     places |= {camera.frame_id: camera.T_base_camera for camera in recording.cameras}
@@ -76,7 +74,7 @@ def _sensors(
         if isinstance(event, LidarScan):
             yield from _scan(event, recording, messages)
             done += 1
-            progress(done, recording.num_scans)
+            progress(done)
             continue
         for row, stamp_ns in enumerate(event.stamps_ns.tolist()):
             while clock_ns <= stamp_ns:
@@ -94,7 +92,8 @@ def _scan(event: LidarScan, recording: SyntheticRecording, messages: Messages) -
 
     T_odom_base = recording.T_odom_base(end_ns - EPOCH_NS)
     yield end_ns, TRUE_POSES, messages.odometry(end_ns, T_odom_base, BASE_FRAME)
-    boxes = label_boxes(recording.scene, end_ns - EPOCH_NS, T_odom_base)
+    T_world_base = recording.T_world_base(end_ns - EPOCH_NS)
+    boxes = label_boxes(recording.scene, end_ns - EPOCH_NS, T_world_base, float(T_odom_base[0, 3]))
     yield end_ns, TRUE_BOXES, messages.boxes(end_ns, BASE_FRAME, boxes)
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from perception.core.cameras import Distortion
 from perception.core.config import Config
 from perception.core.stamps import NS_PER_S
+from perception.io.datasets.pictures import JPEG_QUALITY
 
 Route = Literal["town", "straight", "turns", "corridor", "endless_corridor", "district", "office", "campus"]
 Lidar = Literal["spinning", "livox"]
@@ -67,7 +68,7 @@ class CameraConfig(Config):
     exposure_ms: float = Field(6.0, ge=0.0, le=40.0, description="Exposure by day (ms); longer in the dark. 0: sharp.")
     exposure_drift: float = Field(0.15, ge=0.0, le=1.0, description="Slow changes of the brightness (stops).")
     noise: float = Field(1.0, ge=0.0, le=10.0, description="Scale of the sensor noise; 1: of a small modern sensor.")
-    jpeg_quality: int = Field(92, ge=50, le=100, description="Of stored images.")
+    jpeg_quality: int = Field(JPEG_QUALITY, ge=50, le=100, description="Of stored images.")
 
     @property
     def num_cameras(self) -> int:

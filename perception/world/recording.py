@@ -62,7 +62,7 @@ class SyntheticRecording:
         self.num_scans = config.duration_ns // SWEEP_NS
         self.num_pictures = self._num_pictures()  # of each camera
         self.duration = self.num_scans * SWEEP_NS / NS_PER_S
-        self._lidar = LidarSimulator(
+        self.lidar = LidarSimulator(
             self.scene, self.world, self.vehicle, self.rig.T_base_lidar, config.beams, config.seed
         )
 
@@ -106,7 +106,7 @@ class SyntheticRecording:
 
     def scan(self, sweep: int) -> LidarScan:
         """Sweep number `sweep`, from 0; any order, any thread."""
-        return self._lidar.scan(self.config.lidar, sweep, EPOCH_NS, LIDAR_FRAME)
+        return self.lidar.scan(self.config.lidar, sweep, EPOCH_NS, LIDAR_FRAME)
 
     def scans(self) -> Iterator[LidarScan]:
         """All scans in order, a few of them made ahead by other threads."""
@@ -132,6 +132,12 @@ class SyntheticRecording:
     def T_odom_base(self, time_ns: int) -> np.ndarray:
         """True pose (4, 4) of the base at a time after the start."""
         return self.vehicle.poses(np.array([time_ns], dtype=np.int64))[0]
+
+    def T_world_base(self, time_ns: int) -> np.ndarray:
+        """The same pose where the world is built: a world that repeats is there but once."""
+        T = self.T_odom_base(time_ns)
+        T[:3, 3] = self.scene.wrapped(T[None, :3, 3], float(T[0, 3]))[0]
+        return T
 
     def picture_time_ns(self, camera: Camera, number: int) -> int:
         """Middle of exposure `number` of a camera, after the start."""

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from perception.core.config import load_config
-from perception.core.errors import InvalidInput
+from perception.core.errors import ConfigError, InvalidInput
 from perception.core.geometry import matrix_from_quaternion, quaternion_from_matrix
 from perception.core.types import ImuBatch, Scan
 from perception.io.trajectories import read_trajectory
@@ -181,14 +181,45 @@ def test_force_replaces_an_own_recording_and_an_empty_folder_is_used(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path) -> None:
-    def interrupt(done: int, total: int) -> None:
-        if done == 3:
-            raise KeyboardInterrupt
+def interrupt(done: int, total: int) -> None:
+    if done == 3:
+        raise KeyboardInterrupt
 
+
+def test_an_interrupted_run_is_finished_by_the_same_call_with_the_same_bytes(tmp_path: Path, bag: Path) -> None:
+    out = tmp_path / bag.name
+    with pytest.raises(KeyboardInterrupt):
+        synthesise(out, SHORT, interrupt)
+    assert not out.exists()
+    synthesise(out, SHORT)
+    assert digest(out) == digest(bag)
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_the_beginning_of_another_recording_is_not_mixed_in(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         synthesise(tmp_path / "out", SHORT, interrupt)
-    assert list(tmp_path.iterdir()) == []
+    other = SHORT.model_copy(update={"seed": 4})
+    with pytest.raises(InvalidInput, match="other settings; add --force"):
+        synthesise(tmp_path / "out", other)
+    synthesise(tmp_path / "out", other, force=True)
+    assert "seed: 4" in (tmp_path / "out" / "world.yaml").read_text()
+
+
+def test_two_runs_cannot_write_the_same_recording(tmp_path: Path) -> None:
+    def again(done: int, total: int) -> None:
+        with pytest.raises(InvalidInput, match="another run is writing it"):
+            synthesise(tmp_path / "out", SHORT)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synthesise(tmp_path / "out", SHORT, again)
+
+
+def test_an_unknown_format_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'voc': is unknown; use coco"):
+        synthesise(tmp_path / "out", SHORT, formats=("coco", "voc"))
+
 
 
 def test_a_recording_larger_than_the_disk_is_refused_before_it_is_made(tmp_path: Path, monkeypatch) -> None:

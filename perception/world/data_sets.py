@@ -1,0 +1,113 @@
+"""The data sets that a generated recording is written as, beside its bag. All of them go on after an interruption."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from perception.core.labels import OccupancyLabels
+from perception.io.datasets.coco_writer import CocoWriter, ImageEntry, YoutubeVisWriter
+from perception.io.datasets.occ3d_writer import CameraEntry, KeyFrame, OccupancyWriter
+from perception.io.datasets.wireframe_writer import WireframeWriter
+from perception.world.recording import EPOCH_NS, SyntheticRecording
+from perception.world.sensors.cameras import Camera
+from perception.world.shelf import PictureLabels
+from perception.world.variety import variety_of
+
+COCO, YTVIS, OCCUPANCY, LINES = "annotations/instances.json", "annotations/videos.json", "occupancy", "lines"
+
+
+FORMATS = {
+    "coco": f"{COCO}: boxes and masks of every image, and those of images/",
+    "ytvis": f"{YTVIS}: masks followed through each camera's images, as YouTube-VIS has them",
+    "occ3d": f"{OCCUPANCY}/: semantic occupancy and flow at 2 Hz, as Occ3D and OpenOcc have them",
+    "lines": f"{LINES}/: line segments, as the Wireframe set has them",
+    "pixels": "depth/, semantic/, instance/: 16-bit PNG of metres times 256, class and instance of every pixel",
+    "normals": "normals/: 16-bit PNG of 32768 + 32767 times the unit normal in camera axes",
+}
+DEFAULT_FORMATS = ("coco", "ytvis", "occ3d", "lines", "pixels")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which labels and data sets are made."""
+
+    coco: bool
+    ytvis: bool
+    occ3d: bool
+    lines: bool
+    pixels: bool  # depth, semantic class and instance as PNG
+    normals: bool
+
+    @classmethod
+    def from_names(cls, names: Collection[str]) -> "Wanted":
+        """From names in `FORMATS`."""
+        return cls(**{name: name in names for name in FORMATS})
+
+
+class DataSets:
+    """Notes pictures and key frames in every data set that is wanted. Names of images are relative to `images/`."""
+
+    def __init__(self, recording: SyntheticRecording, folder: Path, wanted: Wanted) -> None:
+        self.recording = recording
+        split = "val" if variety_of(recording.config.seed).is_held_out else "train"
+        self._objects = CocoWriter(folder / COCO) if wanted.coco else None
+        self._videos = YoutubeVisWriter(folder / YTVIS) if wanted.ytvis else None
+        self._lines = WireframeWriter(folder / LINES) if wanted.lines else None
+        self._occupancy = OccupancyWriter(folder / OCCUPANCY, split) if wanted.occ3d else None
+        self._writers = [w for w in (self._objects, self._videos, self._lines, self._occupancy) if w is not None]
+
+    def add_picture(self, camera: Camera, number: int, labels: PictureLabels) -> None:
+        """Note one picture; pictures that are there already stay as they are."""
+        stamp_ns = EPOCH_NS + self.recording.picture_time_ns(camera, number)
+        entry = ImageEntry(_name(camera, number), camera.model.width, camera.model.height, stamp_ns)
+        if self._objects is not None:
+            self._objects.add(entry, labels.objects)
+        if self._videos is not None:
+            self._videos.add(camera.name, entry, labels.objects)
+        if self._lines is not None and labels.lines is not None:
+            self._lines.add(entry, labels.lines)
+
+    def has_key_frame(self, number: int) -> bool:
+        """True where a key frame was noted."""
+        return self._occupancy is not None and (self._scene, _token(number)) in self._occupancy
+
+    def add_key_frame(self, number: int, labels: OccupancyLabels) -> None:
+        """Note the occupancy of one key frame, with the poses of all cameras at their own stamps."""
+        assert self._occupancy is not None
+        time_ns = self.recording.picture_time_ns(self.recording.cameras[0], number)
+        cameras = tuple(self._camera(camera, number) for camera in self.recording.cameras)
+        T_world_ego = self.recording.T_odom_base(time_ns)
+        self._occupancy.add(KeyFrame(self._scene, _token(number), EPOCH_NS + time_ns, T_world_ego, cameras), labels)
+
+    def close(self) -> None:
+        """Write the final files."""
+        for writer in self._writers:
+            writer.close()
+
+    def abort(self) -> None:
+        """Stop; what was noted is kept for the next run."""
+        for writer in self._writers:
+            writer.abort()
+
+    @property
+    def _scene(self) -> str:
+        return self.recording.path.name
+
+    def _camera(self, camera: Camera, number: int) -> CameraEntry:
+        time_ns = self.recording.picture_time_ns(camera, number)
+        return CameraEntry(
+            camera.name,
+            f"images/{_name(camera, number)}",
+            EPOCH_NS + time_ns,
+            camera.model,
+            camera.T_base_camera,
+            self.recording.T_odom_base(time_ns),
+        )
+
+
+def _name(camera: Camera, number: int) -> str:
+    return f"{camera.name}/{number:06d}.jpg"
+
+
+def _token(number: int) -> str:
+    return f"{number:06d}"

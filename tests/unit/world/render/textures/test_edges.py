@@ -1,0 +1,48 @@
+"""Lines inside pictures: those that were drawn and can still be seen, with their contrast."""
+
+import numpy as np
+import pytest
+
+from perception.core.errors import InvalidInput
+from perception.world.materials import Texture
+from perception.world.render.textures.easel import Easel
+from perception.world.render.textures.edges import _visible_runs, segments_of
+from perception.world.render.textures.looks import paint
+
+
+def test_a_warning_sign_has_the_sides_of_its_two_triangles() -> None:
+    segments, steps = segments_of(Texture.SIGN.layer(1))
+    lengths = np.hypot(*(segments[:, 2:] - segments[:, :2]).T)
+    assert (lengths > 0.5).sum() >= 4
+    assert (steps[lengths > 0.5] > 80).all()
+
+
+def test_every_line_lies_on_a_step_of_the_picture() -> None:
+    for texture_id in (Texture.POSTER.layer(5), Texture.DOOR.layer(0), Texture.SHOP.layer(2)):
+        grey = paint(texture_id)[..., :3].astype(np.float64) @ [0.299, 0.587, 0.114]
+        segments, steps = segments_of(texture_id)
+        assert len(segments) > 4
+        middle = 0.5 * (segments[:, :2] + segments[:, 2:])
+        along = segments[:, 2:] - segments[:, :2]
+        across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.hypot(*along.T)[:, None] * 3.0 / len(grey)
+        a, b = (np.clip(((middle + s * across) * len(grey)).astype(int), 0, len(grey) - 1) for s in (1, -1))
+        seen = np.abs(grey[a[:, 1], a[:, 0]] - grey[b[:, 1], b[:, 0]])
+        assert np.corrcoef(seen, steps)[0, 1] > 0.7
+
+
+def test_a_line_that_is_painted_over_ends_there() -> None:
+    easel = Easel(256, (200, 200, 200))
+    easel.rectangle(0.2, 0.2, 0.8, 0.8, (60, 60, 60))
+    easel.rectangle(0.0, 0.0, 0.5, 1.0, (200, 200, 200))
+    grey = easel.image[::-1, :, 0].astype(np.float32)
+    upper = [run for edge in easel.swatch(1.0, 0.0).edges for run in _visible_runs(grey, edge.astype(np.float64))]
+    upper = [run for run in upper if abs(run[0][1] - 0.8) < 0.01 and abs(run[0][3] - 0.8) < 0.01]
+    assert len(upper) == 1
+    assert sorted(np.round([upper[0][0][0], upper[0][0][2]], 2)) == pytest.approx([0.5, 0.8], abs=0.02)
+    assert upper[0][1] == pytest.approx(140.0, abs=1.0)
+
+
+def test_textures_in_metres_have_none_and_unknown_numbers_are_refused() -> None:
+    assert len(segments_of(Texture.BRICK.layer(0))[0]) == 0
+    with pytest.raises(InvalidInput, match="names no look"):
+        segments_of(9999)

@@ -31,6 +31,7 @@ setup(
             "presets/*.yaml",
             "resource/*",
             "evaluation/templates/*",
+            "view/templates/*",
             "ros_interfaces/interfaces/vision_msgs/msg/*.msg",
         ],
         "nodes": ["profiles/*.xml"],

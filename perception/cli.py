@@ -193,6 +193,41 @@ def synth(
 
 
 @main.command()
+@click.argument("recording", type=ANY_PATH)
+@click.option("--out", type=ANY_PATH, help="MCAP file for Foxglove.  [default: RECORDING.view.mcap in this folder]")
+@click.option("--html", type=ANY_PATH, help="Also write a page for any browser to this file.")
+@click.option("--rerun", type=ANY_PATH, help="Also write a file for the rerun viewer (.rrd; extra viz).")
+@click.option("--live", is_flag=True, help="Serve it to Foxglove on this machine, in real time (extra viz).")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535), help="Of the live server.")
+@with_config
+def view(
+    recording: Path,
+    out: Path | None,
+    html: Path | None,
+    rerun: Path | None,
+    live: bool,
+    port: int,
+    config_file: Path | None,
+    preset: str | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Make RECORDING visible: images with boxes and masks, clouds, occupancy, lines and poses.
+
+    Writes an MCAP file that Foxglove opens as it is; --html, --rerun and --live choose other views instead, unless
+    --out asks for the file too.
+    """
+    from perception.pipeline.presets import configured
+    from perception.progress import progress
+    from perception.view.run import Sinks, Viewer
+
+    if out is None and not (html or rerun or live):
+        out = Path(f"{recording.resolve().name}.view.mcap")
+    viewer = Viewer(recording, configured(config_file, preset, overrides).input)
+    with progress("view") as update:
+        viewer.show(Sinks(out, html, rerun, port if live else None), lambda line: click.echo(line, err=True), update)
+
+
+@main.command()
 @click.argument("name")
 @click.option("--json", "json_file", type=ANY_PATH, help="Write rows, targets, machine and versions to this file.")
 @click.option("--long", is_flag=True, help="Also what takes much longer, e.g. half an hour of driving.")

@@ -80,9 +80,9 @@ class Overlays:
         time = _time(message.time_ns)
         points, texts = [], []
         for box in message.decoded().detections:
-            label, score = _best(box)
+            label, score = best(box)
             colour = _rgba(colour_of(label), 1.0 if score > 0.0 else 0.35)
-            x, y, half_x, half_y = _extent(box.bbox)
+            x, y, half_x, half_y = extent(box.bbox)
             signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
             ring = [{"x": x + sign_x * half_x, "y": y + sign_y * half_y} for sign_x, sign_y in signs]
             points.append(
@@ -107,7 +107,7 @@ class Overlays:
         array, empty = message.decoded(), _empty_fields(types)
         markers = []
         for number, box in enumerate(array.detections):
-            label, _ = _best(box)
+            label, _ = best(box)
             r, g, b = (value / 255.0 for value in colour_of(label))
             markers.append(
                 marker(
@@ -159,7 +159,7 @@ class Overlays:
             yield Message(message.time_ns, "/ground_truth/path", ros_schema("nav_msgs/msg/Path"), path)
 
 
-def _best(detection: Any) -> tuple[str, float]:
+def best(detection: Any) -> tuple[str, float]:
     """Class name and score of the likeliest hypothesis."""
     if not detection.results:
         return "", 0.0
@@ -167,7 +167,7 @@ def _best(detection: Any) -> tuple[str, float]:
     return best.hypothesis.class_id, float(best.hypothesis.score)
 
 
-def _extent(box: Any) -> tuple[float, float, float, float]:
+def extent(box: Any) -> tuple[float, float, float, float]:
     """Centre and half sizes in px."""
     centre = box.center.position
     return float(centre.x), float(centre.y), 0.5 * float(box.size_x), 0.5 * float(box.size_y)

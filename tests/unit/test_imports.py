@@ -24,6 +24,7 @@ ALLOWED = {
     "evaluation": (*BASE, *METHODS, "slam", "io"),
     "pipeline": (*BASE, *METHODS, "slam", "io", "evaluation", "world", "progress"),
     "progress": (),
+    "view": (*BASE, "io"),
     "nodes": (
         *BASE,
         *METHODS,

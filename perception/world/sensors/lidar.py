@@ -122,12 +122,17 @@ def returns(hits: Hits, reflectivity: np.ndarray, config: BeamConfig, rng: np.ra
 
 
 def noisy_ranges(hits: Hits, config: BeamConfig, rng: np.random.Generator) -> np.ndarray:
-    """Ranges (N,) float32 as the sensor measures them; noise grows with the range and at a grazing angle."""
-    cosines = np.maximum(hits.cosines, 1e-3)
-    tangent = np.minimum(np.sqrt(np.maximum(1.0 - cosines**2, 0.0)) / cosines, MAX_TANGENT)
-    far = config.far_noise * np.minimum(hits.ranges, config.max_range)
-    sigma = np.sqrt(config.range_noise**2 + (config.grazing_noise * tangent) ** 2 + far**2).astype(np.float32)
+    """Ranges (N,) float32 as the sensor measures them."""
+    sigma = range_sigma(hits.ranges, hits.cosines, config).astype(np.float32)
     return hits.ranges + sigma * rng.standard_normal(len(sigma), dtype=np.float32)
+
+
+def range_sigma(ranges: np.ndarray, cosines: np.ndarray, config: BeamConfig) -> np.ndarray:
+    """Standard deviation (N,) of ranges (m); grows with the range and at a grazing angle (|cos| of the incidence)."""
+    cosines = np.maximum(cosines, 1e-3)
+    tangent = np.minimum(np.sqrt(np.maximum(1.0 - cosines**2, 0.0)) / cosines, MAX_TANGENT)
+    far = config.far_noise * np.minimum(ranges, config.max_range)
+    return np.sqrt(config.range_noise**2 + (config.grazing_noise * tangent) ** 2 + far**2)
 
 
 def _intensities(hits: Hits, reflectivity: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -57,16 +57,15 @@ def moments(
 
     `T_base_lidar` None: clouds are left out. Messages that cannot be read are counted in the losses of the source.
     """
-    now, next_ns, has_clouds = Moment(), None, False
+    now, next_ns = Moment(), None
+    anchors = (CLOUD,) if T_base_lidar is not None else (IMAGE, RAW_IMAGE)
     for message in source.messages():
         try:
             is_due = _take(message, now, T_base_lidar, next_ns is None or message.time_ns >= next_ns)
         except InvalidInput as error:
             source.losses.add(str(error))
             continue
-        has_clouds = has_clouds or message.schema.name == CLOUD
-        is_anchor = message.schema.name == CLOUD or (not has_clouds and message.schema.name in (IMAGE, RAW_IMAGE))
-        if not (is_due and is_anchor):
+        if not (is_due and message.schema.name in anchors):
             continue
         now.time_ns, now.T_odom_base = message.time_ns, _pose(reference, message.time_ns)
         yield replace(now, images=dict(now.images), image_boxes=dict(now.image_boxes))

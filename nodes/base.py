@@ -18,15 +18,15 @@ from std_srvs.srv import Trigger
 
 from nodes import diagnostics, messages, qos
 from nodes.parameters import ConfigParameters
-from nodes.ports import INPUTS, OUTPUTS
 from nodes.stage_thread import StageThread
+from nodes.streams import INPUTS, OUTPUTS
 from nodes.transforms import Transforms, rig_from
 from perception.core.errors import PerceptionError
 from perception.core.health import Health, Level, worst
 from perception.core.types import SensorRig
 from perception.pipeline.config import PerceptionConfig
-from perception.pipeline.full import FULL
-from perception.pipeline.spec import Pipeline, Worker
+from perception.pipeline.full import FULL, live_streams
+from perception.pipeline.spec import Pipeline, Stage, Worker
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 HEALTH_PERIOD, DIAGNOSTICS_PERIOD_NS = 0.1, 1_000_000_000  # s: a change is told at once; ns: all is told this often
@@ -50,13 +50,14 @@ class PipelineNode(LifecycleNode):
         )
         if not self.has_parameter("autostart"):
             self.declare_parameter("autostart", True)
-        self.pipeline = pipeline.only(self.stage_names)
+        self._described = pipeline.only(self.stage_names)
         try:
             groups = ("input", "publish", *self.stage_names)
             self.parameters = ConfigParameters(self, groups, extras=("autostart",), on_change=self._reconfigure)
         except PerceptionError:
             self.destroy_node()
             raise
+        self.pipeline = self._described.fed_by(self.streams())
         self.is_active = False
         self.threads: dict[str, StageThread] = {}
         self._inputs: dict[str, Any] = {}
@@ -72,14 +73,15 @@ class PipelineNode(LifecycleNode):
         """The configuration in force."""
         return self.parameters.config
 
+    def streams(self) -> tuple[str, ...]:
+        """Streams that the sensors give; stages that want others do not run."""
+        return live_streams(self.config)
+
     def warm_up(self) -> None:
         """Compile the kernels, or load them from the cache. Seconds to a minute the first time, then nothing."""
-        from perception.kernels import clouds
-        from slam.warm_up import warm_up
-
         start = time.monotonic()
-        clouds.warm_up()
-        warm_up()
+        for stage in self.pipeline.stages:
+            stage.warm_up()
         self.get_logger().debug(f"kernels ready after {time.monotonic() - start:.1f} s")
 
     def autostart(self) -> bool:
@@ -119,11 +121,25 @@ class PipelineNode(LifecycleNode):
         for port in self._outputs.values():
             port.hear(stream, item)
         for thread in self.threads.values():
-            if stream in thread.stage.reads and thread.put(stream, item, now_ns):
+            if stream in thread.stage.reads and thread.put(stream, item, now_ns) and not thread.is_latest:
                 self.get_logger().warning(
                     f"stage {thread.stage.name} is too slow or waits: {thread.inbox.num_dropped} items dropped so far",
                     throttle_duration_sec=5.0,
                 )
+
+    def is_wanted(self, stream: str, topic: str) -> bool:
+        """True while something is made of the items of `stream` that come on `topic`.
+
+        Without a subscriber and without a stage behind, the work of the stages in between would be for nothing.
+        """
+        written = {name for stage in self.pipeline.stages if stream in stage.reads for name in stage.writes}
+        if any(written.intersection(stage.reads) for stage in self.pipeline.stages):
+            return True
+        return any(port.is_wanted(topic) for name, port in self._outputs.items() if name in written)
+
+    def source_of(self, item: Any) -> str:
+        """The topic that an item of a camera came from; empty when no topic has its frame."""
+        return next((port.subscription.topic_name for port in self._inputs.values() if port.gives(item)), "")
 
     def wake_stages(self) -> None:
         """What a stage may wait for has changed."""
@@ -131,13 +147,15 @@ class PipelineNode(LifecycleNode):
             thread.wake()
 
     def _configure(self) -> None:
+        self.pipeline = self._described.fed_by(self.streams())
         self.warm_up()
         self.transforms = Transforms(self, self.wake_stages)
         written = {stream for stage in self.pipeline.stages for stream in stage.writes}
-        wanted = {stream for stage in self.pipeline.stages for stream in stage.reads} - written
+        wanted = set(self.pipeline.inputs())
         if self.config.input.imu == "off":
             wanted.discard("imu")
-        self._inputs = {name: make(self) for name, make in INPUTS.items() if name in wanted}
+        makes = [make for name, make in INPUTS.items() if name in wanted]
+        self._inputs = {name: port for make in makes for name, port in make(self).items()}
         self._outputs = {name: make(self) for name, make in OUTPUTS.items() if name in written}
 
     def _activate(self) -> None:
@@ -145,7 +163,7 @@ class PipelineNode(LifecycleNode):
         for port in self._inputs.values():
             port.start()
         for stage in self.pipeline.stages:
-            thread = StageThread(stage, self._maker(stage.make), self._deliver)
+            thread = StageThread(stage, self._maker(stage), self._deliver)
             self.threads[stage.name] = thread
             thread.start()
         self.is_active = True
@@ -180,8 +198,10 @@ class PipelineNode(LifecycleNode):
             return TransitionCallbackReturn.ERROR
         return then(state)
 
-    def _maker(self, make: Callable[[PerceptionConfig, SensorRig], Worker]) -> Callable[[], Worker | None]:
+    def _maker(self, stage: Stage) -> Callable[[], Worker | None]:
         def maker() -> Worker | None:
+            if not stage.needs_rig:
+                return stage.make(self.config, None)
             rig = self._rig()
             if rig is None:
                 return None
@@ -190,7 +210,7 @@ class PipelineNode(LifecycleNode):
             self.get_logger().info(
                 f"sensors: LiDAR {rig.lidar_frame!r}, IMU {rig.imu_frame!r}, body {rig.base_frame!r}"
             )
-            return make(self.config, rig)
+            return stage.make(self.config, rig)
 
         return maker
 
@@ -247,6 +267,5 @@ class PipelineNode(LifecycleNode):
     def _health(self, now_ns: int) -> Health:
         if not self.is_active:
             return Health(Level.DEGRADED, "the node is not active")
-        max_gap_ns = self.config.odometry.time.max_gap_ns
-        health = diagnostics.health(now_ns, max_gap_ns, self._inputs, self.threads)
+        health = diagnostics.health(now_ns, self._inputs, self.threads)
         return health if self.transforms.is_available else worst(health, diagnostics.NO_TF)

@@ -16,7 +16,7 @@ from nodes import middleware
 from perception.core.config import Config, fields, validated
 from perception.core.errors import ConfigError
 from perception.pipeline.config import PerceptionConfig
-from perception.pipeline.full import FULL
+from perception.pipeline.full import FULL, live_streams
 from perception.pipeline.presets import configured
 
 SHARED_GROUPS = ("input", "publish")
@@ -77,7 +77,8 @@ def describe(options: RunOptions) -> Plan:
     if options.placement == "single":
         processes = [_process("perception", "full_node", stages, config, options)]
     else:
-        processes = [_process(name, f"{name}_node", (name,), config, options) for name in stages]
+        parts = FULL.fed_by(live_streams(config)).stages
+        processes = [_process(part.name, f"{part.name}_node", (part.name,), config, options) for part in parts]
     return Plan(tuple(processes), middleware.environment(options.network))
 
 

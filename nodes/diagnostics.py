@@ -12,11 +12,11 @@ NO_TF = Health(Level.DEGRADED, "tf2_msgs is not installed: no transforms are hea
 BYTES_PER_MB = 1e6
 
 
-def health(now_ns: int, max_gap_ns: int, inputs: Mapping[str, InputPort], threads: Mapping[str, StageThread]) -> Health:
-    """The worst of all inputs and stages at `now_ns` (monotonic); a silence of `max_gap_ns` is a failure."""
-    parts = [port.monitor.health(now_ns, max_gap_ns) for port in inputs.values()]
+def health(now_ns: int, inputs: Mapping[str, InputPort], threads: Mapping[str, StageThread]) -> Health:
+    """The worst of all inputs and stages at `now_ns` (monotonic)."""
+    parts = [port.health(now_ns) for port in inputs.values()]
     for thread in threads.values():
-        parts += [thread.health(), thread.latency.health(), thread.drops.health(thread.inbox.num_dropped, now_ns)]
+        parts += [thread.health(), thread.overload(now_ns)]
     return worst(*parts)
 
 
@@ -28,7 +28,7 @@ def facts(now_ns: int, inputs: Mapping[str, InputPort], threads: Mapping[str, St
         found[f"{name} rate (Hz)"] = f"{monitor.rate(now_ns):.1f}"
         found[f"{name} age (s)"] = f"{monitor.silence_ns(now_ns) / 1e9:.2f}"
         counts = {"received": monitor.num_received, "refused": monitor.num_refused, "missing": monitor.num_missing}
-        found.update({f"{name} {key}": count for key, count in counts.items()})
+        found.update({f"{name} {key}": value for key, value in {**counts, **port.facts()}.items()})
     for name, thread in threads.items():
         quantiles = thread.latency.quantiles()
         if quantiles is not None:

@@ -2,6 +2,7 @@
 
 import array
 import struct
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,14 +10,15 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry as OdometryMessage
-from sensor_msgs.msg import Imu, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, Image, Imu, PointCloud2, PointField
 from std_msgs.msg import Header
 
+from perception.core.cameras import NUM_COEFFICIENTS, CameraModel
 from perception.core.errors import InvalidInput
 from perception.core.geometry import matrix_from_quaternion, quaternion_from_matrix, transform
 from perception.core.health import Health, Level
 from perception.core.stamps import NS_PER_S, stamp_from_ros
-from perception.core.types import ImuBatch, Odometry
+from perception.core.types import ImageFrame, ImuBatch, Odometry
 from perception.io.cloud_layout import cloud_bytes, read_layout
 from perception.io.config import InputConfig
 from perception.io.imu import imu_batch, imu_sample
@@ -110,12 +112,32 @@ def cloud_to(stamp_ns: int, frame_id: str, points: np.ndarray, offsets_ns: np.nd
     table["x"], table["y"], table["z"] = points.T
     if offsets_ns is not None:
         table["t"] = offsets_ns
-    data = array.array("B")
-    data.frombytes(table.view(np.uint8))
     message = PointCloud2(header=header_of(stamp_ns, frame_id), height=1, width=len(points), is_dense=True)
     message.fields = [PointField(name=name, offset=at, datatype=kind, count=1) for name, at, kind, _ in fields]
     message.point_step, message.row_step = table.dtype.itemsize, table.nbytes
-    message.data = data
+    message.data = _filled(table)
+    return message
+
+
+def image_to(frame: ImageFrame) -> Image:
+    """An image as rgb8, mono8 or 32FC1 (depth in m); its pixels are copied once."""
+    pixels = np.ascontiguousarray(frame.pixels)
+    height, width = pixels.shape[:2]
+    encoding = "32FC1" if frame.is_depth else "rgb8" if pixels.ndim == 3 else "mono8"
+    message = Image(header=header_of(frame.stamp_ns, frame.frame_id), height=height, width=width, encoding=encoding)
+    message.step, message.is_bigendian = pixels.strides[0], int(sys.byteorder == "big")
+    message.data = _filled(pixels)
+    return message
+
+
+def camera_info_to(stamp_ns: int, frame_id: str, camera: CameraModel) -> CameraInfo:
+    """The calibration of a camera; one without a distortion is a plumb_bob of zeros, as ROS has it."""
+    message = CameraInfo(header=header_of(stamp_ns, frame_id), height=camera.height, width=camera.width)
+    is_ideal = camera.distortion == "none"
+    message.distortion_model = "plumb_bob" if is_ideal else camera.distortion
+    message.d = [0.0] * NUM_COEFFICIENTS["plumb_bob"] if is_ideal else camera.D.tolist()
+    message.k, message.r = camera.K.ravel(), np.eye(3).ravel()
+    message.p = np.column_stack([camera.K, np.zeros(3)]).ravel()
     return message
 
 
@@ -144,6 +166,13 @@ def diagnostics_to(stamp_ns: int, name: str, health: Health, values: Mapping[str
     status.message = health.reason or Level(health.level).name
     status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
     return DiagnosticArray(header=header_of(stamp_ns, ""), status=[status])
+
+
+def _filled(values: np.ndarray) -> array.array:
+    """The bytes of a C-contiguous array in the one type that a message takes without a look at each of them."""
+    data = array.array("B")
+    data.frombytes(values.reshape(-1).view(np.uint8))  # also right for no values
+    return data
 
 
 def _pose_record(name_length: int, start: int) -> dict[str, Sequence[object]]:

@@ -1,8 +1,7 @@
-"""Ports between topics and the streams of the pipeline: one per input stream and one per output stream."""
+"""Ports between topics and the streams of LiDAR, IMU and odometry; those of cameras are in `nodes/camera_ports.py`."""
 
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from nodes import messages, qos
 from nodes.statistics import StreamMonitor
 from perception.core.errors import ConfigError, InvalidInput
 from perception.core.geometry import apply, quaternion_from_matrix
+from perception.core.health import Health
 from perception.core.types import OdometryUpdate, SensorRig
 from perception.io.pointcloud import CloudDecoder
 from perception.pipeline.publish import PublishConfig
@@ -38,6 +38,23 @@ class InputPort:
     def translate(self, message: Any) -> list[Any]:
         """The items that a message completes; raises `InvalidInput`, or `ConfigError` where it cannot be understood."""
         raise NotImplementedError
+
+    def health(self, now_ns: int) -> Health:
+        """Of the stream at `now_ns` (monotonic); too long a silence is a failure."""
+        return self.monitor.health(now_ns, self.max_gap_ns)
+
+    @property
+    def max_gap_ns(self) -> int:
+        """The longest silence that is none."""
+        return self.node.config.odometry.time.max_gap_ns
+
+    def facts(self) -> dict[str, object]:
+        """What diagnostics should tell besides rate, age and counts."""
+        return {}
+
+    def gives(self, item: Any) -> bool:
+        """True where `item` of a later stage was made of a message of this topic."""
+        return False
 
     def start(self) -> None:
         """Forget what was measured and detected before."""
@@ -217,7 +234,3 @@ class PathRecord:
 def is_wanted(publisher: Publisher) -> bool:
     """True while somebody listens."""
     return publisher.get_subscription_count() > 0
-
-
-INPUTS: dict[str, Callable[["PipelineNode"], InputPort]] = {"scan": ScanPort, "imu": ImuPort}
-OUTPUTS: dict[str, Callable[["PipelineNode"], OdometryPort]] = {"odometry": OdometryPort}

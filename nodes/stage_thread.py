@@ -9,13 +9,14 @@ from typing import Any
 
 from nodes.statistics import DropMonitor, LatencyMonitor
 from perception.core.errors import PerceptionError
-from perception.core.health import OK, Health, Level
+from perception.core.health import OK, Health, Level, worst
 from perception.core.mailbox import Closed, Mailbox
-from perception.core.types import OdometryUpdate, Scan
+from perception.core.types import ImageFrame, OdometryUpdate, Scan
+from perception.io.images import PendingImage
 from perception.pipeline.spec import Stage, Worker
 
 log = logging.getLogger(__name__)
-MAX_PENDING = 64  # scans whose arrival is remembered until their output appears
+MAX_PENDING = 64  # scans or images whose arrival is remembered until their output appears
 JOIN_TIMEOUT = 4.0  # s; a node must be able to end within five
 
 Sink = Callable[[str, Any], None]
@@ -39,6 +40,7 @@ class StageThread:
         self._worker: Worker | None = None
         self._failure = OK
         self._arrivals: deque[tuple[int, int]] = deque(maxlen=MAX_PENDING)  # start of a scan, and when it came
+        self._images: dict[tuple[str, bool, int], int] = {}  # camera and stamp of an image, and when it came
         self._wake, self._stopping, self._restart = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"stage {stage.name}", daemon=True)
 
@@ -56,13 +58,31 @@ class StageThread:
         return not self._thread.is_alive()
 
     def put(self, stream: str, item: Any, now_ns: int) -> int:
-        """Hand over one item that arrived at `now_ns`; returns how many older ones had to go for it."""
+        """Hand over one item that arrived at `now_ns`; returns how many older ones had to go for it.
+
+        Where only the latest counts, the older ones of the same source are those; else none has to as long as there
+        is room.
+        """
         if isinstance(item, Scan):
             self._arrivals.append((item.stamp_ns, now_ns))
+        elif isinstance(item, PendingImage | ImageFrame):
+            self._note_image(item, now_ns)
+        source = _source(stream, item)
+        replaces = (lambda entry: _source(*entry) == source) if self.is_latest else None
         try:
-            return self.inbox.put((stream, item))
+            return self.inbox.put((stream, item), replaces)
         except Closed:
             return 0
+
+    @property
+    def is_latest(self) -> bool:
+        """True where newer items replace older ones by intention, which is no sign of overload."""
+        return self.stage.inbox.kind == "latest"
+
+    def overload(self, now_ns: int) -> Health:
+        """DEGRADED while items are dropped that should not be, or outputs come too late."""
+        dropped = OK if self.is_latest else self.drops.health(self.inbox.num_dropped, now_ns)
+        return worst(self.latency.health(), dropped)
 
     def wake(self) -> None:
         """Something that `make_worker` waits for may have changed."""
@@ -127,7 +147,12 @@ class StageThread:
             self.restart()
 
     def _note(self, output: Any) -> None:
-        """Time an output from the arrival of the newest scan that it can contain."""
+        """Time an output from the arrival of its image, or of the newest scan that it can contain."""
+        if isinstance(output, ImageFrame):
+            arrival_ns = self._images.pop((output.frame_id, output.is_depth, output.stamp_ns), None)
+            if arrival_ns is not None:
+                self.latency.note(time.monotonic_ns() - arrival_ns)
+            return
         if not isinstance(output, OdometryUpdate):
             return
         arrival_ns = None
@@ -135,6 +160,11 @@ class StageThread:
             arrival_ns = self._arrivals.popleft()[1]
         if arrival_ns is not None:
             self.latency.note(time.monotonic_ns() - arrival_ns)
+
+    def _note_image(self, image: PendingImage | ImageFrame, now_ns: int) -> None:
+        while len(self._images) >= MAX_PENDING:
+            self._images.pop(next(iter(self._images)), None)
+        self._images[(image.frame_id, image.is_depth, image.stamp_ns)] = now_ns
 
     def _fail(self, reason: str) -> None:
         """An error of ours, not of the input: told with its traceback, once."""
@@ -148,3 +178,8 @@ class StageThread:
         if str(error) != self._failure.reason:
             log.error("stage %s: %s", self.stage.name, error)
         self._failure = Health(Level.FAILED, str(error))
+
+
+def _source(stream: str, item: Any) -> tuple[str, str, bool]:
+    """Whose newest item counts: the sensor, by its frame and by what it measures."""
+    return stream, getattr(item, "frame_id", ""), getattr(item, "is_depth", False)

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -26,12 +27,15 @@ class Mailbox(Generic[Item]):
         self._changed = threading.Condition()
         self._closed = False
 
-    def put(self, item: Item) -> int:
-        """Store `item`, dropping the oldest ones when full; returns how many were dropped."""
+    def put(self, item: Item, replaces: Callable[[Item], bool] | None = None) -> int:
+        """Store `item`, dropping those that it replaces, and the oldest ones when full; returns how many went."""
         with self._changed:
             if self._closed:
                 raise Closed
-            dropped = 0
+            kept = [old for old in self._items if not replaces(old)] if replaces is not None else self._items
+            dropped = len(self._items) - len(kept)
+            if dropped:
+                self._items = deque(kept)
             while len(self._items) >= self.capacity:
                 self._items.popleft()
                 dropped += 1

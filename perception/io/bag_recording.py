@@ -1,27 +1,32 @@
-"""A recording of scans and IMU samples from a bag: topics, times and frames are detected from its first seconds."""
+"""A recording from a bag: topics, times and frames are detected from its first seconds."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from perception.core.errors import DataLoss, InvalidInput
 from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
-from perception.core.types import ImuBatch, Scan
+from perception.core.types import ImageFrame, ImuBatch, Scan
 from perception.io.bags import Bag
+from perception.io.cameras import CameraDecoder, CameraTopics, choose_cameras
 from perception.io.config import InputConfig
-from perception.io.imu import Sample, imu_rate, imu_sample
-from perception.io.merging import batched, in_order, read_ahead
+from perception.io.images import PendingImage
+from perception.io.imu import imu_rate, imu_sample
+from perception.io.merging import MAX_WAITING, Event, batched, in_order, read_ahead
 from perception.io.pointcloud import CloudFormat, detect_format, scan_from_cloud
-from perception.io.probe import choose_imu, look, probe_rig
-from perception.io.recording import Losses, Summary
+from perception.io.probe import PROBE_NS, choose_imu, look, probe_rig
+from perception.io.recording import LIDAR_STREAMS, Losses, Summary
 from perception.io.topics import choose_lidar, cloud_decoder, imu_topics
 from perception.io.trajectories import read_trajectory
 
 log = logging.getLogger(__name__)
 
 GROUND_TRUTH = "ground_truth.tum"
+MAX_FRAMES_WAITING = 4  # items read ahead where some are decoded images
+
+Maker = Callable[[Any], Event | None]  # from a serialised message; None: nothing comes of it alone
 
 
 class BagRecording:
@@ -36,6 +41,8 @@ class BagRecording:
         self.losses: Losses = self.bag.losses
         self.duration = self.bag.duration
         self._lidar = choose_lidar(self.bag, config)
+        self._cameras = choose_cameras(self.bag, config)
+        self._max_pixels = config.max_image_pixels
         self.num_scans = self._lidar.count
         probe = look(self.bag, self._lidar, imu_topics(self.bag, config))
         if not probe.clouds:
@@ -47,40 +54,54 @@ class BagRecording:
         self.summary = Summary(self.bag.kind, self._rows(), (*notes, *self._format.notes, *places, *more))
         self.losses.clear()  # `events` meets the same messages again
 
-    def events(self) -> Iterator[Scan | ImuBatch]:
-        """Scans and IMU batches in the order of time, read ahead in a thread."""
+    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch | ImageFrame]:
+        """What belongs to `streams` in the order of time, read ahead in a thread."""
         self.losses.clear()
+        capacity = MAX_FRAMES_WAITING if "image_raw" in streams and self._cameras else MAX_WAITING
         try:
-            yield from read_ahead(self._ordered)
+            yield from read_ahead(lambda: self._ordered(streams), capacity)
         finally:
             if self.losses.counts:
                 log.warning("%s: not used: %s", self.path, self.losses)
 
-    def _ordered(self) -> Iterator[Scan | ImuBatch]:
+    def _ordered(self, streams: Collection[str]) -> Iterator[Scan | ImuBatch | ImageFrame]:
         """What was read before a damage is given out before the damage is reported."""
         damage: list[DataLoss] = []
-        yield from batched(in_order(_until_damage(self._items(), damage)))
+        for item in batched(in_order(_until_damage(self._items(streams), damage))):
+            event = self._decoded(item) if isinstance(item, PendingImage) else item
+            if event is not None:
+                yield event
         if damage:
             raise damage[0]
 
-    def _items(self) -> Iterator[Scan | Sample]:
-        makers = self._makers()
+    def _items(self, streams: Collection[str]) -> Iterator[Event]:
+        makers = self._makers(streams)
         for channel, _, raw in self.bag.records(list(makers)):
             try:
                 item = makers[channel.topic](raw)
             except InvalidInput as error:
                 self.losses.add(f"{channel.topic}: {error}")
                 continue
-            yield item
+            if item is not None:
+                yield item
 
-    def _makers(self) -> dict[str, Callable[[Any], Scan | Sample]]:
-        decode_cloud = cloud_decoder(self.bag, self._lidar)
-        makers: dict[str, Callable[[Any], Scan | Sample]] = {
-            self._lidar.name: lambda raw: scan_from_cloud(decode_cloud(raw), self._format)
-        }
-        if self._imu is not None:
+    def _decoded(self, image: PendingImage) -> ImageFrame | None:
+        try:
+            return image.decode()
+        except InvalidInput as error:
+            self.losses.add(f"image of {image.message.header.frame_id!r}: {error}")
+            return None
+
+    def _makers(self, streams: Collection[str]) -> dict[str, Maker]:
+        makers: dict[str, Maker] = {}
+        if "scan" in streams:
+            decode_cloud = cloud_decoder(self.bag, self._lidar)
+            makers[self._lidar.name] = lambda raw: scan_from_cloud(decode_cloud(raw), self._format)
+        if "imu" in streams and self._imu is not None:
             decode_imu = self.bag.decoder(self._imu.topic.name)
             makers[self._imu.topic.name] = lambda raw: imu_sample(decode_imu(raw))
+        if "image_raw" in streams:
+            makers.update(camera_makers(self.bag, self._cameras, self._max_pixels))
         return makers
 
     def _rows(self) -> tuple[tuple[str, str], ...]:
@@ -91,10 +112,62 @@ class BagRecording:
             topic, rate = self._imu.topic, f"{imu_rate(self._imu.samples):.0f} Hz"
             imu = f"{topic.name}, {topic.count} samples, {rate}, frame {self._imu.frame}"
         reference = f"{len(self.reference)} poses" if self.reference else "none"
-        return ("points", points), ("imu", imu), ("base", self.rig.base_frame), ("reference", reference)
+        cameras = [f"{camera.image.name}, {camera.image.count} images" for camera in self._cameras]
+        rows = (("points", points), ("imu", imu), ("base", self.rig.base_frame), ("reference", reference))
+        return (*rows, ("cameras", "; ".join(cameras))) if cameras else rows
 
 
-def _until_damage(items: Iterator[Scan | Sample], damage: list[DataLoss]) -> Iterator[Scan | Sample]:
+def camera_makers(bag: Bag, cameras: Collection[CameraTopics], max_pixels: int) -> dict[str, Maker]:
+    """What makes images, and takes calibrations, of the messages of the cameras' topics.
+
+    The first calibration of each camera counts from the beginning of the bag, wherever in its first seconds it lies.
+    """
+    makers: dict[str, Maker] = {}
+    infos: dict[str, list[CameraDecoder]] = {}
+    for camera in cameras:
+        decoder = CameraDecoder(max_pixels)
+        makers[camera.image.name] = _image_maker(bag.decoder(camera.image.name), decoder)
+        if camera.info is not None:
+            infos.setdefault(camera.info.name, []).append(decoder)
+    for name, decoders in infos.items():
+        makers[name] = _info_maker(bag.decoder(name), decoders)
+    _take_first(bag, {name: makers[name] for name in infos})
+    return makers
+
+
+def _image_maker(decode: Callable[[Any], Any], decoder: CameraDecoder) -> Maker:
+    return lambda raw: decoder.pending(decode(raw))
+
+
+def _info_maker(decode: Callable[[Any], Any], decoders: list[CameraDecoder]) -> Maker:
+    def take(raw: Any) -> None:
+        msg = decode(raw)
+        for decoder in decoders:
+            decoder.take_info(msg)
+
+    return take
+
+
+def _take_first(bag: Bag, makers: dict[str, Maker]) -> None:
+    """Give the first message of each topic to its maker."""
+    waiting, end_ns = set(makers), bag.start_ns + PROBE_NS
+    if not waiting:
+        return
+    try:
+        for channel, log_ns, raw in bag.records(list(waiting)):
+            if channel.topic in waiting:
+                waiting.discard(channel.topic)
+                try:
+                    makers[channel.topic](raw)
+                except InvalidInput as error:
+                    bag.losses.add(f"{channel.topic}: {error}")
+            if not waiting or log_ns > end_ns:
+                return
+    except DataLoss:
+        return  # `events` reports it
+
+
+def _until_damage(items: Iterator[Event], damage: list[DataLoss]) -> Iterator[Event]:
     try:
         yield from items
     except DataLoss as error:

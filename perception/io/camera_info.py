@@ -67,25 +67,30 @@ class CameraInfos:
 
 
 class Rectifier:
-    """Takes the distortion out of the images of one camera. `rectified` is the pinhole camera that sees the result."""
+    """Takes the distortion out of the images of one camera: `rectified` is the pinhole that sees the result.
 
-    def __init__(self, camera: CameraModel) -> None:
+    Given none, it has the size and the focal lengths of `camera`; its optical axis is that of `camera` in any case.
+    """
+
+    def __init__(self, camera: CameraModel, rectified: CameraModel | None = None) -> None:
         self.camera = camera
-        self.rectified = replace(camera, distortion="none", D=np.zeros(0))
+        self.rectified = pinhole(camera) if rectified is None else rectified
+        if self.rectified.distortion != "none":
+            raise InvalidInput(f"rectified: has the distortion {self.rectified.distortion!r}; expected none")
         self._maps: dict[bool, tuple[np.ndarray, np.ndarray]] = {}
 
     def apply(self, pixels: np.ndarray) -> np.ndarray:
         """The image as `rectified` sees it; black, or NaN for depth, where the camera saw nothing.
 
-        Colours and grey are interpolated, depth is that of the nearest pixel. Without a distortion `pixels` is given
-        back as it is. Raises `InvalidInput` for an image of another size.
+        Colours and grey are interpolated, depth is that of the nearest pixel. An image that stays as it is, is given
+        back itself. Raises `InvalidInput` for one of another size.
         """
         if pixels.shape[1::-1] != (self.camera.width, self.camera.height):
             raise InvalidInput(
                 f"pixels: {pixels.shape[1]}x{pixels.shape[0]}, but the camera is "
                 f"{self.camera.width}x{self.camera.height}; give the calibration of this resolution"
             )
-        if self.camera.distortion == "none":
+        if same_camera(self.camera, self.rectified):
             return pixels
         import cv2
 
@@ -104,33 +109,57 @@ class Rectifier:
         if is_depth not in self._maps:
             import cv2
 
-            maps = _pixel_maps(self.camera)
+            maps = pixel_maps(self.camera, self.rectified)
             self._maps[is_depth] = cv2.convertMaps(*maps, cv2.CV_16SC2, nninterpolation=is_depth)
         return self._maps[is_depth]
 
 
+def pinhole(camera: CameraModel) -> CameraModel:
+    """The camera without its distortion."""
+    return camera if camera.distortion == "none" else replace(camera, distortion="none", D=np.zeros(0))
+
+
+def same_camera(one: CameraModel, other: CameraModel) -> bool:
+    """True where both see the same."""
+    sizes, lenses = [(c.width, c.height) for c in (one, other)], [c.distortion for c in (one, other)]
+    is_alike = sizes[0] == sizes[1] and lenses[0] == lenses[1]
+    return is_alike and np.array_equal(one.K, other.K) and np.array_equal(one.D, other.D)
+
+
+def pixel_maps(camera: CameraModel, rectified: CameraModel) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and rows (H, W) float32 in the image of `camera` of the pixels of the pinhole `rectified`."""
+    import cv2
+
+    size, kind, axes = (rectified.width, rectified.height), cv2.CV_32FC1, np.eye(3)
+    if camera.distortion == "equidistant":
+        return cv2.fisheye.initUndistortRectifyMap(camera.K, camera.D, axes, rectified.K, size, kind)
+    return cv2.initUndistortRectifyMap(camera.K, camera.D, axes, rectified.K, size, kind)
+
+
 def crop_camera(camera: CameraModel, window: Sequence[int]) -> CameraModel:
     """The camera of the part `window` (left, top, width, height; px) of its images. Raises `InvalidInput`."""
-    left, top, width, height = window
-    if left < 0 or top < 0 or width < 1 or height < 1 or left + width > camera.width or top + height > camera.height:
-        raise InvalidInput(
-            f"window: {width}x{height} at ({left}, {top}) is no part of an image of {camera.width}x{camera.height}"
-        )
+    left, top, width, height = _checked(window, camera.width, camera.height)
     K = camera.K.copy()
     K[:2, 2] -= left, top
     return replace(camera, width=width, height=height, K=K)
 
 
 def crop_frame(frame: ImageFrame, window: Sequence[int]) -> ImageFrame:
-    """The part `window` (left, top, width, height; px) of an image, a view of it. Raises `InvalidInput`."""
-    left, top, width, height = window
+    """The part `window` (left, top, width, height; px) of an image, copied. Raises `InvalidInput`."""
     full_height, full_width = frame.pixels.shape[:2]
+    left, top, width, height = _checked(window, full_width, full_height)
+    pixels = frame.pixels[top : top + height, left : left + width].copy()
+    pixels.flags.writeable = False
+    return replace(frame, pixels=pixels, camera=None if frame.camera is None else crop_camera(frame.camera, window))
+
+
+def _checked(window: Sequence[int], full_width: int, full_height: int) -> tuple[int, int, int, int]:
+    left, top, width, height = window
     if left < 0 or top < 0 or width < 1 or height < 1 or left + width > full_width or top + height > full_height:
         raise InvalidInput(
-            f"camera.crop: {width}x{height} at ({left}, {top}) is no part of an image of {full_width}x{full_height}"
+            f"window: {width}x{height} at ({left}, {top}) is no part of an image of {full_width}x{full_height}"
         )
-    camera = None if frame.camera is None else crop_camera(frame.camera, window)
-    return replace(frame, pixels=frame.pixels[top : top + height, left : left + width], camera=camera)
+    return left, top, width, height
 
 
 def _distortion(name: str, D: np.ndarray) -> tuple[Distortion, np.ndarray]:
@@ -156,16 +185,6 @@ def _binned(camera: CameraModel, across: int, down: int) -> CameraModel:
     K[0, 2] += 0.5 / across - 0.5
     K[1, 2] += 0.5 / down - 0.5
     return replace(camera, width=camera.width // across, height=camera.height // down, K=K)
-
-
-def _pixel_maps(camera: CameraModel) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows (H, W) float32 in the image of the pixels of the rectified one."""
-    import cv2
-
-    size, kind = (camera.width, camera.height), cv2.CV_32FC1
-    if camera.distortion == "equidistant":
-        return cv2.fisheye.initUndistortRectifyMap(camera.K, camera.D, np.eye(3), camera.K, size, kind)
-    return cv2.initUndistortRectifyMap(camera.K, camera.D, np.eye(3), camera.K, size, kind)
 
 
 def _key(msg: Any) -> tuple[Any, ...]:

@@ -15,6 +15,17 @@ class InputConfig(Config):
     imu: Literal["auto", "off", "required"] = Field(
         "auto", description="auto: use a usable IMU; off: ignore it; required: refuse a recording without one."
     )
+    camera_topics: tuple[str, ...] = Field(
+        (),
+        description="Topics of images, raw or compressed; empty: nodes hear none, and a replay that needs images takes "
+        "every camera of the recording.",
+    )
+    camera_transport: Literal["auto", "raw", "compressed"] = Field(
+        "auto", description="Messages that nodes expect on image topics; auto: compressed where the name ends so."
+    )
+    max_image_pixels: int = Field(
+        33_554_432, ge=1, le=1_073_741_824, description="Images with more pixels are refused before they are decoded."
+    )
     base_frame: str = Field("base_link", description="Body frame whose pose is published; it must be on /tf_static.")
     time_field: str = Field(
         "",

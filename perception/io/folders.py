@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from perception.io.config import InputConfig
 from perception.io.extrinsics import sensor_rig
 from perception.io.merging import read_ahead
 from perception.io.pointcloud import CloudFormat, scan_from_columns
-from perception.io.recording import Losses, Summary
+from perception.io.recording import LIDAR_STREAMS, Losses, Summary
 from perception.io.trajectories import parse_stamp, read_times
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class FolderRecording:
         self.losses = Losses()
         self.summary = Summary(scans.kind, self._rows(), (*scans.notes, *notes))
 
-    def events(self) -> Iterator[Scan | ImuBatch]:
+    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch]:
         """The scans, read ahead in a thread. A file that cannot be read costs only itself."""
         self.losses.clear()
         try:

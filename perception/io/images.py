@@ -20,6 +20,7 @@ from perception.io.image_files import decode_file
 
 MM = np.float32(1e-3)  # m; the unit of 16UC1
 DEPTH_HEADER = np.dtype([("kind", "<i4"), ("a", "<f4"), ("b", "<f4")])  # in front of the file of compressedDepth
+DEPTHS = ("16UC1", "32FC1")
 BAYER = ("rggb", "bggr", "gbrg", "grbg")
 
 
@@ -63,6 +64,36 @@ def image_from(msg: Any, max_pixels: int, camera: CameraModel | None = None) -> 
     pixels = _compressed(msg, max_pixels) if hasattr(msg, "format") else _raw(msg, max_pixels)
     pixels.flags.writeable = False  # frames are handed on by reference
     return ImageFrame(stamp_ns, str(msg.header.frame_id).lstrip("/"), pixels, camera)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PendingImage:
+    """An image message that waits to be decoded, for which it needs far less memory."""
+
+    stamp_ns: int
+    message: Any
+    camera: CameraModel | None
+    max_pixels: int
+
+    @property
+    def frame_id(self) -> str:
+        """The optical frame."""
+        return str(self.message.header.frame_id).lstrip("/")
+
+    @property
+    def is_depth(self) -> bool:
+        """True where the pixels will be depths."""
+        form = self.message.format if hasattr(self.message, "format") else self.message.encoding
+        return str(form).startswith(DEPTHS)
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the message."""
+        return len(self.message.data)
+
+    def decode(self) -> ImageFrame:
+        """The image. Raises `InvalidInput`."""
+        return image_from(self.message, self.max_pixels, self.camera)
 
 
 def image_stamp(msg: Any) -> int:
@@ -157,7 +188,7 @@ def _compressed(msg: Any, max_pixels: int) -> np.ndarray:
     if "compressedDepth" in how:
         return _compressed_depth(encoding, how, data, max_pixels)
     values = decode_file(data, max_pixels)
-    if encoding in ("16UC1", "32FC1"):
+    if encoding in DEPTHS:
         if encoding == "32FC1" or values.dtype != np.uint16 or values.ndim != 2:
             raise InvalidInput(
                 f"format: {str(msg.format)!r} holds {values.dtype.name} values, which are no {encoding}; send depth as "
@@ -174,7 +205,7 @@ def _compressed_depth(encoding: str, how: str, data: np.ndarray, max_pixels: int
     """Depth of `compressed_depth_image_transport`: a header, then a PNG of millimetres or of inverse depth."""
     if how.split()[-1] == "rvl":
         raise InvalidInput("format: compressedDepth as rvl is not supported; set the publisher's format to png")
-    if encoding not in ("16UC1", "32FC1"):
+    if encoding not in DEPTHS:
         raise InvalidInput(f"format: compressedDepth of {encoding!r}; expected 16UC1 or 32FC1")
     if len(data) < DEPTH_HEADER.itemsize:
         raise InvalidInput(f"data: {len(data)} bytes are no compressedDepth, whose header has 12; the message was cut")

@@ -1,18 +1,19 @@
 """What every kind of input offers to the pipeline, whatever the format it came in."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from perception.core.errors import InvalidInput
 from perception.core.trajectory import Trajectory
-from perception.core.types import ImuBatch, Scan, SensorRig
+from perception.core.types import ImageFrame, ImuBatch, Scan, SensorRig
 from perception.io.config import InputConfig
 
 CAPTURES = (".pcap", ".pcapng")
 NUMBER = re.compile(r"[-+]?(\d[\d.e+]*|nan|inf)")
+LIDAR_STREAMS = ("scan", "imu")  # of the pipeline; a recording may also offer "image_raw"
 MAX_REASONS = 20  # different texts that `Losses` keeps; a hostile file could make any number of them
 
 
@@ -50,7 +51,7 @@ class Summary:
 
 
 class Recording(Protocol):
-    """A finite series of scans and IMU samples in the order of time, with the place of the sensors."""
+    """A finite series of scans, IMU samples and images in the order of time, with the place of the sensors."""
 
     path: Path
     rig: SensorRig
@@ -61,8 +62,11 @@ class Recording(Protocol):
     reference_fraction: float  # instant of the sweep that odometry_kitti.txt refers to: 0 start, 0.5 middle, 1 end
     losses: Losses  # single messages or files that could not be used, counted while `events` runs
 
-    def events(self) -> Iterator[Scan | ImuBatch]:
-        """Scans and IMU batches merged by time. A damaged file raises `DataLoss` after its readable part."""
+    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch | ImageFrame]:
+        """What belongs to `streams`, merged by time; nothing else is read, let alone decoded.
+
+        A scan comes at its end, an image at its stamp. A damaged file raises `DataLoss` after its readable part.
+        """
 
 
 def open_recording(path: Path | str, config: InputConfig | None = None) -> Recording:

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from perception.core.config import Config
 from perception.io.config import InputConfig
+from perception.pipeline.camera import CameraConfig
 from perception.pipeline.publish import PublishConfig
 from slam.config import OdometryConfig
 
@@ -12,5 +13,6 @@ class PerceptionConfig(Config):
     """What `--config FILE`, `--set a.b=c`, presets and ROS parameters override."""
 
     input: InputConfig = Field(default_factory=InputConfig, description="How recordings and sensors are read.")
+    camera: CameraConfig = Field(default_factory=CameraConfig, description="Images before anything looks at them.")
     odometry: OdometryConfig = Field(default_factory=OdometryConfig, description="LiDAR-inertial odometry.")
     publish: PublishConfig = Field(default_factory=PublishConfig, description="What the nodes publish.")

@@ -1,7 +1,9 @@
 """THE description of the pipeline. Launch, `perception run`, replay and tests assemble these stages and no others."""
 
-from perception.pipeline.spec import Pipeline, Stage, ordered
-from perception.pipeline.stages import make_odometry
+from perception.pipeline.camera import make_camera, warm_up_camera
+from perception.pipeline.config import PerceptionConfig
+from perception.pipeline.spec import Pipeline, Stage, latest, ordered
+from perception.pipeline.stages import make_odometry, warm_up_odometry
 
 FULL = Pipeline(
     (
@@ -12,6 +14,22 @@ FULL = Pipeline(
             writes=("odometry", "odometry_reset"),
             inbox=ordered(400),  # one second of 200 Hz IMU and 10 Hz scans is 210
             deadline_ms=100,
+            warm_up=warm_up_odometry,
+        ),
+        Stage(
+            "camera",
+            make_camera,
+            reads=("image_raw",),
+            writes=("image",),
+            inbox=latest(),
+            deadline_ms=50,
+            needs_rig=False,
+            warm_up=warm_up_camera,
         ),
     )
 )
+
+
+def live_streams(config: PerceptionConfig) -> tuple[str, ...]:
+    """Streams that the sensors of a robot give: images only where cameras are configured."""
+    return ("scan", "imu", "image_raw") if config.input.camera_topics else ("scan", "imu")

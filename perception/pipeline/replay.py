@@ -39,6 +39,7 @@ class ReplayResult:
         return hashlib.sha256(self.trajectory.stamps_ns.tobytes() + self.trajectory.poses.tobytes()).hexdigest()
 
 
+RESULTS = ("odometry",)  # streams that a replay keeps; stages that serve none of them do not run unless asked for
 _Pose = tuple[int, np.ndarray, RegistrationReport, Health]
 
 
@@ -70,13 +71,16 @@ def replay(
 ) -> ReplayResult:
     """Run the pipeline over `recording`; `on_scan` is called with (scans done, scans in all).
 
-    `rate`: times real time, 0 for as fast as possible. Raises `InvalidInput` when the recording gives no pose.
+    `rate`: times real time, 0 for as fast as possible. `stages`: by name; else those that the results need. The
+    recording is read for what they need and no more: without a stage that wants images none is decoded. Raises
+    `InvalidInput` when the recording gives no pose.
     """
     kept, pace, num_scans, loss = _Collector(), Pace(rate), 0, None
-    runner = Runner(FULL if stages is None else FULL.only(stages), config, recording.rig, kept.sink)
+    pipeline = FULL.producing(RESULTS) if stages is None else FULL.only(stages)
+    runner = Runner(pipeline, config, recording.rig, kept.sink)
     start = time.perf_counter()
     try:
-        for event in recording.events():
+        for event in recording.events(pipeline.inputs()):
             if isinstance(event, Scan):
                 pace.wait_for(event.end_ns)
                 kept.sweeps[event.end_ns] = (event.stamp_ns, event.end_ns)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from perception.core.stamps import NS_PER_S
-from perception.core.types import ImuBatch, Scan, SensorRig
+from perception.core.types import ImageFrame, ImuBatch, Scan, SensorRig
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.spec import Pipeline, Worker
 
@@ -53,8 +53,10 @@ class Runner:
             self.feed(stream, item)
 
 
-def stream_of(event: Scan | ImuBatch) -> str:
+def stream_of(event: Scan | ImuBatch | ImageFrame) -> str:
     """The stream that an item of a recording belongs to."""
+    if isinstance(event, ImageFrame):
+        return "image_raw"
     return "scan" if isinstance(event, Scan) else "imu"
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from perception.core.errors import ConfigError
 from perception.core.health import Health
-from perception.core.types import SensorRig
 
 if TYPE_CHECKING:
     from perception.pipeline.config import PerceptionConfig
 
 Output = tuple[str, Any]  # name of a stream, and the item written to it
+MAX_SOURCES = 16  # of one stream, e.g. cameras of a robot
 
 
 class Worker(Protocol):
@@ -38,15 +38,15 @@ class Worker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """How items wait in front of a stage: `latest` keeps the newest, `ordered` keeps the order."""
+    """How items wait in front of a stage: `latest` keeps the newest of each source, `ordered` keeps the order."""
 
     kind: Literal["latest", "ordered"]
     capacity: int
 
 
 def latest() -> Inbox:
-    """Depth one, the newest wins: for cameras."""
-    return Inbox("latest", 1)
+    """The newest item of each source, such as a camera, wins; what it replaces is counted."""
+    return Inbox("latest", MAX_SOURCES)
 
 
 def ordered(capacity: int) -> Inbox:
@@ -59,11 +59,13 @@ class Stage:
     """One step of the pipeline: what it reads, what it writes, and how its input waits."""
 
     name: str
-    make: Callable[["PerceptionConfig", SensorRig], Worker]
+    make: Callable[["PerceptionConfig", Any], Worker]  # from the configuration and a `SensorRig`
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     inbox: Inbox
     deadline_ms: int  # an output older than this is reported as late
+    needs_rig: bool = True  # False: live, `make` is given None and the places of the sensors are not awaited
+    warm_up: Callable[[], None] = lambda: None  # compile or load what the first items would wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +85,26 @@ class Pipeline:
         """The same pipeline with the named stages alone, in its own order."""
         wanted = [self.stage(name) for name in names]
         return Pipeline(tuple(stage for stage in self.stages if stage in wanted))
+
+    def inputs(self) -> tuple[str, ...]:
+        """Streams that must come from outside: from sensors or a recording."""
+        written = {stream for stage in self.stages for stream in stage.writes}
+        return tuple(dict.fromkeys(name for stage in self.stages for name in stage.reads if name not in written))
+
+    def producing(self, streams: Iterable[str]) -> "Pipeline":
+        """Only the stages without which `streams` could not be written: what nobody asks for is not computed."""
+        wanted, kept = set(streams), []
+        for stage in reversed(self.stages):
+            if wanted.intersection(stage.writes):
+                kept.append(stage)
+                wanted.update(stage.reads)
+        return Pipeline(tuple(reversed(kept)))
+
+    def fed_by(self, streams: Iterable[str]) -> "Pipeline":
+        """Only the stages whose input comes from `streams` or from a stage before them."""
+        available, kept = set(streams), []
+        for stage in self.stages:
+            if available.issuperset(stage.reads):
+                kept.append(stage)
+                available.update(stage.writes)
+        return Pipeline(tuple(kept))

@@ -24,6 +24,15 @@ def make_odometry(config: PerceptionConfig, rig: SensorRig) -> "OdometryStage":
     return OdometryStage(config, rig)
 
 
+def warm_up_odometry() -> None:
+    """Compile the kernels of scans and odometry, or load them from the cache."""
+    from perception.kernels import clouds
+    from slam.warm_up import warm_up
+
+    clouds.warm_up()
+    warm_up()
+
+
 class OdometryStage:
     """LiDAR-inertial odometry behind one time guard per stream."""
 

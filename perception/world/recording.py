@@ -1,7 +1,7 @@
 """A recording that is made while it is read: scans and IMU samples of a generated world, nothing stored."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from perception.core.geometry import exp_so3, transform
 from perception.core.stamps import NS_PER_MS, NS_PER_S
 from perception.core.trajectory import Trajectory
 from perception.core.types import ImuBatch, Scan, SensorRig
-from perception.io.recording import Losses, Summary
+from perception.io.recording import LIDAR_STREAMS, Losses, Summary
 from perception.world.config import WorldConfig
 from perception.world.geometry.raycast import build_accelerator
 from perception.world.motion import Drive, Vehicle
@@ -85,7 +85,7 @@ class SyntheticRecording:
         times_ns = np.arange(0, self.num_scans * SWEEP_NS + 1, REFERENCE_STEP_NS, dtype=np.int64)
         return Trajectory(times_ns + EPOCH_NS, self.vehicle.poses(times_ns), BASE_FRAME, "odom")
 
-    def events(self) -> Iterator[Scan | ImuBatch]:
+    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch]:
         """IMU samples up to the end of each scan, then the scan; last the first IMU samples after it."""
         for event in self.detailed_events():
             yield event.scan if isinstance(event, LidarScan) else event

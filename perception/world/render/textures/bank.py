@@ -5,6 +5,7 @@ Texel (row 0, column 0) of a level is at u = v = 0; v points upwards. Level 0 is
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -98,18 +99,11 @@ def bake(texture_ids: np.ndarray | Iterable[int]) -> TextureBank:
 
     Raises `InvalidInput` for a number that names no look.
     """
-    from perception.world.render.textures.looks import paint
-    from perception.world.render.textures.mipmaps import mip_chain
-
     wanted = np.unique(np.asarray(texture_ids, dtype=np.int64).reshape(-1))
     if len(wanted) and (wanted[0] < 0 or wanted[-1] >= NUM_LAYERS):
         bad = wanted[0] if wanted[0] < 0 else wanted[-1]
         raise InvalidInput(f"texture_ids: {bad} names no look; use Texture.layer, 0 to {NUM_LAYERS - 1}")
-    chains, means = [], np.zeros((len(wanted), 3), dtype=np.float32)
-    for row, texture_id in enumerate(wanted):
-        chain, means[row] = mip_chain(paint(int(texture_id)))
-        chains.append(chain)
-    return _packed(wanted, chains, means)
+    return _baked(tuple(wanted.tolist()))
 
 
 def sample(bank: TextureBank, texture_id: int, u: np.ndarray, v: np.ndarray, level: int) -> np.ndarray:
@@ -127,6 +121,19 @@ def sample(bank: TextureBank, texture_id: int, u: np.ndarray, v: np.ndarray, lev
     low = image[place(i), place(j)] * (1.0 - fx) + image[place(i), place(j + 1)] * fx
     high = image[place(i + 1), place(j)] * (1.0 - fx) + image[place(i + 1), place(j + 1)] * fx
     return low * (1.0 - fy) + high * fy
+
+
+@lru_cache(maxsize=1)
+def _baked(wanted: tuple[int, ...]) -> TextureBank:
+    """The last bank is kept: the renderer and the truth about lines of one world share it."""
+    from perception.world.render.textures.looks import paint, swatch_of
+    from perception.world.render.textures.mipmaps import mip_chain
+
+    chains, means = [], np.zeros((len(wanted), 3), dtype=np.float32)
+    for row, texture_id in enumerate(wanted):
+        chain, means[row] = mip_chain(paint(swatch_of(texture_id)))
+        chains.append(chain)
+    return _packed(np.array(wanted, dtype=np.int64), chains, means)
 
 
 def _packed(wanted: np.ndarray, chains: list[list[np.ndarray]], means: np.ndarray) -> TextureBank:

@@ -1,54 +1,86 @@
 """Straight lines inside the textures that fill the unit square: borders of signs, frames of posters, door panels."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from perception.core.errors import InvalidInput
 from perception.world.materials import UNIT_TEXTURES, VARIANTS, Texture
-from perception.world.render.textures.looks import paint, swatch_of
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # grey of sRGB values (ITU-R BT.601), as image tools make it
 FAINTEST_STEP = 6.0  # grey levels that are worth keeping; users ask for more
+SHORTEST = 0.06  # share of the texture
 _BESIDE = 2.5  # texels to each side, where the step is measured
+_WIDTHS = (5.0, 10.0, 20.0, 40.0)  # texels, of bands beside a line whose means may still differ
 _SPACING = 1.0 / 128.0  # of the samples along a line, as a share of the texture
-_SHORTEST = 0.06  # share of the texture
+
+
+class PictureLines(NamedTuple):
+    """Lines inside one look."""
+
+    segments: np.ndarray  # (N, 4) float32: u, v of one end, u, v of the other
+    steps: np.ndarray  # (N,) float32, mean step in grey, 0 to 255, across each, before any tint
+    widths: np.ndarray  # (N,) float32, share of the texture: the step is there in an image no coarser than this
 
 
 @lru_cache(maxsize=len(UNIT_TEXTURES) * VARIANTS)
-def segments_of(texture_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lines (N, 4) float32 (u, v, u, v) of a unit texture that can still be seen in it, and the steps in grey.
+def segments_of(texture_id: int) -> PictureLines:
+    """Lines of a unit texture that can be seen in it; textures laid in metres have none.
 
-    Steps (N,) float32 are 0 to 255, measured on the texture itself, before any tint. Textures laid in metres have none.
     Raises `InvalidInput` for a number that names no look.
     """
+    from perception.world.render.textures.looks import paint, swatch_of
+
     if not 0 <= texture_id < len(Texture) * VARIANTS:
         raise InvalidInput(f"texture_id: {texture_id} names no look; use Texture.layer")
-    if Texture(texture_id // VARIANTS) not in UNIT_TEXTURES:
-        return np.zeros((0, 4), dtype=np.float32), np.zeros(0, dtype=np.float32)
-    grey = paint(texture_id)[..., :3].astype(np.float32) @ LUMA
-    runs = [run for edge in swatch_of(texture_id).edges for run in _visible_runs(grey, edge.astype(np.float64))]
-    segments = np.array([run[0] for run in runs], dtype=np.float32).reshape(-1, 4)
-    return segments, np.array([run[1] for run in runs], dtype=np.float32)
+    runs: list[tuple[np.ndarray, float, float]] = []
+    if Texture(texture_id // VARIANTS) in UNIT_TEXTURES:
+        swatch = swatch_of(texture_id)
+        grey = paint(swatch)[..., :3].astype(np.float32) @ LUMA
+        runs = [run for edge in swatch.edges for run in _visible_runs(grey, edge.astype(np.float64))]
+    segments, steps, widths = zip(*runs, strict=True) if runs else ((), (), ())
+    return PictureLines(
+        np.array(segments, dtype=np.float32).reshape(-1, 4),
+        np.array(steps, dtype=np.float32),
+        np.array(widths, dtype=np.float32),
+    )
 
 
-def _visible_runs(grey: np.ndarray, edge: np.ndarray) -> list[tuple[np.ndarray, float]]:
-    """The parts of a drawn line across which the finished picture has a step, each with its mean step."""
+def _visible_runs(grey: np.ndarray, edge: np.ndarray) -> list[tuple[np.ndarray, float, float]]:
+    """The parts of a drawn line across which the finished picture has a step, with its mean and its width."""
     a, b = edge[:2], edge[2:]
     length = float(np.hypot(*(b - a)))
     count = max(3, int(length / _SPACING))
     t = (np.arange(count) + 0.5) / count
-    across = np.array([a[1] - b[1], b[0] - a[0]]) / length * _BESIDE / grey.shape[0]
+    across = np.array([a[1] - b[1], b[0] - a[0]]) / (length * grey.shape[0])
     points = a + t[:, None] * (b - a)
-    sides, insides = zip(*(_read(grey, points + side * across) for side in (1.0, -1.0)), strict=True)
-    steps = np.where(insides[0] & insides[1], np.abs(sides[0] - sides[1]), 0.0)
+    steps = _steps(grey, points, across * _BESIDE)
     out = []
     is_seen = np.concatenate([[False], steps >= FAINTEST_STEP, [False]])
     for first, last in np.flatnonzero(np.diff(is_seen.astype(np.int8))).reshape(-1, 2):
-        if (last - first) * length / count >= _SHORTEST:
+        if (last - first) * length / count >= SHORTEST:
             ends = a + np.array([[first / count], [last / count]]) * (b - a)
-            out.append((ends.reshape(4), float(steps[first:last].mean())))
+            width = _width(grey, points[first:last], across, 0.5 * float(steps[first:last].mean()))
+            out.append((ends.reshape(4), float(steps[first:last].mean()), width))
     return out
+
+
+def _width(grey: np.ndarray, points: np.ndarray, across: np.ndarray, wanted: float) -> float:
+    """Widest band (share of the texture) whose mean differs by `wanted` between the two sides of a line."""
+    best = _BESIDE
+    for width in _WIDTHS:
+        offsets = (np.arange(5) + 0.5) / 5.0 * width
+        sides = [np.mean([_read(grey, points + s * o * across)[0] for o in offsets], axis=0) for s in (1.0, -1.0)]
+        if np.abs(sides[0] - sides[1]).mean() >= wanted:
+            best = width
+    return best / grey.shape[0]
+
+
+def _steps(grey: np.ndarray, points: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Difference (N,) between the places at `offset` on both sides of points (N, 2); 0 beyond the border."""
+    one, other = _read(grey, points + offset), _read(grey, points - offset)
+    return np.where(one[1] & other[1], np.abs(one[0] - other[0]), 0.0)
 
 
 def _read(grey: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

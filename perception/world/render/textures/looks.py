@@ -56,9 +56,8 @@ def swatch_of(texture_id: int) -> Swatch:
     return _PAINTERS[Texture(family)](np.random.default_rng([LOOK_STREAM, family, variant]), variant)
 
 
-def paint(texture_id: int) -> np.ndarray:
-    """The look with this number: (S, S, 4) uint8, sRGB colour and gloss, row 0 at v = 0."""
-    swatch = swatch_of(texture_id)
+def paint(swatch: Swatch) -> np.ndarray:
+    """The image of a look: (S, S, 4) uint8, sRGB colour and gloss, row 0 at v = 0."""
     image = np.empty((*swatch.color.shape[:2], 4), dtype=np.uint8)
     image[..., :3] = np.clip(swatch.color[::-1] + 0.5, 0.0, 255.0)
     image[..., 3] = np.clip(swatch.gloss[::-1] + 0.5 if isinstance(swatch.gloss, np.ndarray) else swatch.gloss, 0, 255)

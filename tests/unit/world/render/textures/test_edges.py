@@ -7,11 +7,11 @@ from perception.core.errors import InvalidInput
 from perception.world.materials import Texture
 from perception.world.render.textures.easel import Easel
 from perception.world.render.textures.edges import _visible_runs, segments_of
-from perception.world.render.textures.looks import paint
+from perception.world.render.textures.looks import paint, swatch_of
 
 
 def test_a_warning_sign_has_the_sides_of_its_two_triangles() -> None:
-    segments, steps = segments_of(Texture.SIGN.layer(1))
+    segments, steps, _ = segments_of(Texture.SIGN.layer(1))
     lengths = np.hypot(*(segments[:, 2:] - segments[:, :2]).T)
     assert (lengths > 0.5).sum() >= 4
     assert (steps[lengths > 0.5] > 80).all()
@@ -19,8 +19,8 @@ def test_a_warning_sign_has_the_sides_of_its_two_triangles() -> None:
 
 def test_every_line_lies_on_a_step_of_the_picture() -> None:
     for texture_id in (Texture.POSTER.layer(5), Texture.DOOR.layer(0), Texture.SHOP.layer(2)):
-        grey = paint(texture_id)[..., :3].astype(np.float64) @ [0.299, 0.587, 0.114]
-        segments, steps = segments_of(texture_id)
+        grey = paint(swatch_of(texture_id))[..., :3].astype(np.float64) @ [0.299, 0.587, 0.114]
+        segments, steps, _ = segments_of(texture_id)
         assert len(segments) > 4
         middle = 0.5 * (segments[:, :2] + segments[:, 2:])
         along = segments[:, 2:] - segments[:, :2]
@@ -43,6 +43,6 @@ def test_a_line_that_is_painted_over_ends_there() -> None:
 
 
 def test_textures_in_metres_have_none_and_unknown_numbers_are_refused() -> None:
-    assert len(segments_of(Texture.BRICK.layer(0))[0]) == 0
+    assert len(segments_of(Texture.BRICK.layer(0)).segments) == 0
     with pytest.raises(InvalidInput, match="names no look"):
         segments_of(9999)

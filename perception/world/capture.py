@@ -6,6 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from perception.core.geometry import apply, inverse
 from perception.core.stamps import NS_PER_S
 from perception.io.datasets.pictures import write_classes, write_depth, write_instances, write_jpeg, write_normals
 from perception.world.data_sets import DataSets, Wanted
@@ -13,7 +16,8 @@ from perception.world.recording import SyntheticRecording
 from perception.world.sensors.cameras import Camera
 from perception.world.sensors.lidar import SWEEP_NS
 from perception.world.shelf import PictureLabels, Shelf
-from perception.world.truth.beams import beams_of, joined_beams, sweeps_around
+from perception.world.truth.beams import Beams, beams_of, joined_beams, sweeps_around
+from perception.world.truth.boxes import label_boxes
 from perception.world.truth.instances import label_instances, semantics_of
 from perception.world.truth.lines import LineTruth
 from perception.world.truth.occupancy import KEY_FRAME_NS, OccupancyTruth
@@ -102,8 +106,16 @@ class Studio:
         exposures = [recording.exposure(camera, number) for camera in recording.cameras]
         sweeps = sweeps_around(time_ns, KEY_FRAME_NS // 2, recording.num_scans)
         beams = joined_beams(beams_of(recording.lidar, recording.scan(sweep), sweep * SWEEP_NS) for sweep in sweeps)
-        labels = self._occupancy.labels(time_ns, recording.T_world_base(time_ns), exposures, beams)
-        return partial(self.data_sets.add_key_frame, number, labels)
+        T_world_ego, robot_x = recording.T_world_base(time_ns), float(recording.T_odom_base(time_ns)[0, 3])
+        labels = self._occupancy.labels(time_ns, T_world_ego, exposures, beams)
+        boxes = label_boxes(recording.scene, time_ns, T_world_ego, robot_x, _returns_at(time_ns, T_world_ego, beams))
+        return partial(self.data_sets.add_key_frame, number, labels, boxes)
+
+
+def _returns_at(time_ns: int, T_world_ego: np.ndarray, beams: Beams) -> np.ndarray:
+    """Points (N, 3) in the ego frame of the sweep during which a key frame is: things have hardly moved since."""
+    is_near = np.abs(beams.times_ns - time_ns) <= SWEEP_NS // 2
+    return apply(inverse(T_world_ego), beams.ends[is_near])
 
 
 def _nothing() -> None:

@@ -63,6 +63,7 @@ class CameraConfig(Config):
         0, ge=0, le=MAX_SURROUND, description="Cameras of 704x256 around the robot: front, front left, ... as nuScenes."
     )
     has_front: bool = Field(False, description="A further camera of 640x480 that looks ahead.")
+    is_front_cropped: bool = Field(False, description="Keep the middle 448x256 px of the front camera only.")
     rate: int = Field(10, ge=1, le=20, description="Images per second of each camera.")
     distortion: Distortion = Field("none", description="Lens of the cameras; equidistant: fisheye.")
     exposure_ms: float = Field(6.0, ge=0.0, le=40.0, description="Exposure by day (ms); longer in the dark. 0: sharp.")

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from perception.core.labels import OccupancyLabels
+from perception.core.labels import BoxLabels3d, OccupancyLabels
+from perception.io.datasets.box_writer import BoxWriter
 from perception.io.datasets.coco_writer import CocoWriter, ImageEntry, YoutubeVisWriter
 from perception.io.datasets.occ3d_writer import CameraEntry, KeyFrame, OccupancyWriter
 from perception.io.datasets.wireframe_writer import WireframeWriter
@@ -14,12 +15,13 @@ from perception.world.shelf import PictureLabels
 from perception.world.variety import variety_of
 
 COCO, YTVIS, OCCUPANCY, LINES = "annotations/instances.json", "annotations/videos.json", "occupancy", "lines"
+BOXES = "annotations/boxes.json"
 
 
 FORMATS = {
     "coco": f"{COCO}: boxes and masks of every image, and those of images/",
     "ytvis": f"{YTVIS}: masks followed through each camera's images, as YouTube-VIS has them",
-    "occ3d": f"{OCCUPANCY}/: semantic occupancy and flow at 2 Hz, as Occ3D and OpenOcc have them",
+    "occ3d": f"{OCCUPANCY}/: semantic occupancy and flow at 2 Hz, as Occ3D and OpenOcc; {BOXES}: boxes in space",
     "lines": f"{LINES}/: line segments, as the Wireframe set has them",
     "pixels": "depth/, semantic/, instance/: 16-bit PNG of metres times 256, class and instance of every pixel",
     "normals": "normals/: 16-bit PNG of 32768 + 32767 times the unit normal in camera axes",
@@ -54,7 +56,9 @@ class DataSets:
         self._videos = YoutubeVisWriter(folder / YTVIS) if wanted.ytvis else None
         self._lines = WireframeWriter(folder / LINES) if wanted.lines else None
         self._occupancy = OccupancyWriter(folder / OCCUPANCY, split) if wanted.occ3d else None
-        self._writers = [w for w in (self._objects, self._videos, self._lines, self._occupancy) if w is not None]
+        self._boxes = BoxWriter(folder / BOXES) if wanted.occ3d else None
+        every = (self._objects, self._videos, self._lines, self._boxes, self._occupancy)
+        self._writers = [writer for writer in every if writer is not None]
 
     def add_picture(self, camera: Camera, number: int, labels: PictureLabels) -> None:
         """Note one picture; pictures that are there already stay as they are."""
@@ -71,12 +75,13 @@ class DataSets:
         """True where a key frame was noted."""
         return self._occupancy is not None and (self._scene, _token(number)) in self._occupancy
 
-    def add_key_frame(self, number: int, labels: OccupancyLabels) -> None:
-        """Note the occupancy of one key frame, with the poses of all cameras at their own stamps."""
-        assert self._occupancy is not None
+    def add_key_frame(self, number: int, labels: OccupancyLabels, boxes: BoxLabels3d) -> None:
+        """Note the boxes and the occupancy of one key frame, with the poses of all cameras at their own stamps."""
+        assert self._occupancy is not None and self._boxes is not None
         time_ns = self.recording.picture_time_ns(self.recording.cameras[0], number)
         cameras = tuple(self._camera(camera, number) for camera in self.recording.cameras)
         T_world_ego = self.recording.T_odom_base(time_ns)
+        self._boxes.add(self._scene, _token(number), EPOCH_NS + time_ns, boxes)
         self._occupancy.add(KeyFrame(self._scene, _token(number), EPOCH_NS + time_ns, T_world_ego, cameras), labels)
 
     def close(self) -> None:

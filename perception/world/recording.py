@@ -143,6 +143,11 @@ class SyntheticRecording:
         """Middle of exposure `number` of a camera, after the start."""
         return number * NS_PER_S // self.config.cameras.rate + camera.offset_ns
 
+    def picture_poses(self, camera: Camera) -> Trajectory:
+        """Ground truth of the base at the stamps of a camera's images."""
+        times_ns = np.array([self.picture_time_ns(camera, k) for k in range(self.num_pictures)], dtype=np.int64)
+        return Trajectory(times_ns + EPOCH_NS, self.vehicle.poses(times_ns), BASE_FRAME, "odom")
+
     def exposure(self, camera: Camera, number: int) -> Exposure:
         """Exposure `number` of a camera, from 0; any order, any thread."""
         time_ns = self.picture_time_ns(camera, number)

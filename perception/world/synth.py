@@ -14,10 +14,11 @@ from perception.core.files import write_atomic
 from perception.world.bag import topics_of, write_bag
 from perception.world.config import WorldConfig
 from perception.world.data_sets import DEFAULT_FORMATS, FORMATS, Wanted
-from perception.world.recording import EPOCH_NS, SyntheticRecording
+from perception.world.recording import EPOCH_NS, REFERENCE_STEP_NS, SyntheticRecording
 from perception.world.shelf import LABELS, Shelf
 
 SIDECAR = "generated.json"  # marks a folder as one that this module wrote
+POSES, LOOPS = "poses", "loops.json"
 REQUEST = "request.json"  # in the working folder: what it is the beginning of
 BYTES_PER_SCAN = 2_000_000  # what a scan may take on the disk, with reserve
 BYTES_PER_PIXEL = 2.4  # likewise of an image with all its labels, the copy in the bag included
@@ -136,6 +137,9 @@ def _write_truth(folder: Path, name: str, recording: SyntheticRecording, formats
     from perception.io.trajectories import write_tum
 
     write_tum(folder / "ground_truth.tum", recording.reference)
+    for camera in recording.cameras:
+        write_tum(folder / POSES / f"{camera.name}.tum", recording.picture_poses(camera))
+    write_atomic(folder / LOOPS, json.dumps(_loops(recording), indent=1) + "\n")
     (folder / "world.yaml").write_text(to_yaml(recording.config), encoding="utf-8")
     facts = {
         "what": "A recording of a generated world, written by `perception synth`. All of it is made up.",
@@ -143,6 +147,7 @@ def _write_truth(folder: Path, name: str, recording: SyntheticRecording, formats
         "topics": topics_of(recording.cameras),
         "points": "header.stamp is the start of a sweep; t is in ns after it; intensity 0 to 255",
         "ground_truth.tum": "T_odom_base: seconds x y z qx qy qz qw, odom has z up, base_link on the ground",
+        LOOPS: "pairs of times (ns) at which the robot is at the same place again, at 2 Hz, nearest first",
         "world.yaml": "the configuration; `perception synth --config world.yaml` writes the same bytes again",
         "scans": recording.num_scans,
         "triangles": len(recording.world.mesh),
@@ -150,5 +155,17 @@ def _write_truth(folder: Path, name: str, recording: SyntheticRecording, formats
     if recording.cameras:
         facts["cameras"] = {camera.name: f"{recording.num_pictures} images" for camera in recording.cameras}
         facts["formats"] = {key: FORMATS[key] for key in FORMATS if key in formats}
+        facts[f"{POSES}/"] = "T_odom_base at the stamp of each image, a TUM file for each camera"
         facts["stamps"] = f"image n of a camera is at {EPOCH_NS} ns + n / rate + its offset, the middle of the exposure"
     (folder / SIDECAR).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _loops(recording: SyntheticRecording) -> dict[str, list[list[int]]]:
+    """Stamps of key frames that see the same place again."""
+    from perception.world.truth.loops import loop_pairs
+    from perception.world.truth.occupancy import KEY_FRAME_NS
+
+    reference = recording.reference
+    every = KEY_FRAME_NS // REFERENCE_STEP_NS
+    stamps_ns, poses = reference.stamps_ns[::every], reference.poses[::every]
+    return {"pairs": stamps_ns[loop_pairs(stamps_ns, poses)].tolist()}

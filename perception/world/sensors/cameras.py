@@ -1,12 +1,13 @@
 """The cameras of the generated robot: where they sit, what they are, and when each exposes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from perception.core.cameras import CameraModel, Distortion
 from perception.core.geometry import exp_so3, transform
 from perception.core.stamps import NS_PER_MS, NS_PER_S
+from perception.io.camera_info import crop_camera
 from perception.world.config import CameraConfig, WorldConfig
 from perception.world.motion import Vehicle
 from perception.world.scene import Scene
@@ -69,9 +70,11 @@ def make_cameras(config: CameraConfig) -> tuple[Camera, ...]:
     """The cameras of a configuration: the surround ones, then the front one."""
     count, period_ns = config.num_surround, NS_PER_S // config.rate
     mounts = [(*mount, SURROUND_SIZE) for mount in SURROUND[:count]]
+    cameras = [_camera(*mount, config.distortion, period_ns) for mount in mounts]
     if config.has_front:
-        mounts.append((*FRONT, FRONT_SIZE))
-    return tuple(_camera(*mount, config.distortion, period_ns) for mount in mounts)
+        front = _camera(*FRONT, FRONT_SIZE, config.distortion, period_ns)
+        cameras.append(replace(front, model=crop_camera(front.model, FRONT_CROP)) if config.is_front_cropped else front)
+    return tuple(cameras)
 
 
 def expose(camera: Camera, number: int, time_ns: int, scene: Scene, vehicle: Vehicle, config: WorldConfig) -> Exposure:

@@ -73,3 +73,45 @@ def imu(stamp_ns: int, accel=(0.0, 0.0, 9.81), gyro=(0.0, 0.0, 0.0), unknown: bo
         angular_velocity=xyz[1],
         linear_acceleration_covariance=covariance,
     )
+
+
+def image(encoding: str, pixels: np.ndarray, **options) -> SimpleNamespace:
+    """An Image of rows `pixels` (H, ...).
+
+    Options: height (where there are more rows), padding (bytes per row), bigendian, frame_id, stamp_ns.
+    """
+    order = ">" if options.get("bigendian") else "<"
+    values = pixels.astype(pixels.dtype.newbyteorder(order))
+    rows = np.frombuffer(values.tobytes(), np.uint8).reshape(len(pixels), -1)
+    rows = np.pad(rows, ((0, 0), (0, options.get("padding", 0))), constant_values=77)
+    return SimpleNamespace(
+        header=header(options.get("stamp_ns", STAMP_NS), options.get("frame_id", "camera")),
+        height=options.get("height", len(pixels)),
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=int(bool(options.get("bigendian"))),
+        step=rows.shape[1],
+        data=rows.tobytes(),
+    )
+
+
+def compressed(form: str, data: bytes, stamp_ns: int = STAMP_NS, frame_id: str = "camera") -> SimpleNamespace:
+    """A CompressedImage."""
+    return SimpleNamespace(header=header(stamp_ns, frame_id), format=form, data=data)
+
+
+def camera_info(width: int = 64, height: int = 48, **options) -> SimpleNamespace:
+    """A CameraInfo. Options: K, model, D, binning, roi (left, top, width, height), frame_id."""
+    left, top, roi_width, roi_height = options.get("roi", (0, 0, 0, 0))
+    across, down = options.get("binning", (0, 0))
+    return SimpleNamespace(
+        header=header(frame_id=options.get("frame_id", "camera")),
+        width=width,
+        height=height,
+        k=np.asarray(options.get("K", (50.0, 0.0, 31.5, 0.0, 52.0, 23.5, 0.0, 0.0, 1.0)), dtype=np.float64),
+        d=np.asarray(options.get("D", ()), dtype=np.float64),
+        distortion_model=options.get("model", "plumb_bob"),
+        binning_x=across,
+        binning_y=down,
+        roi=SimpleNamespace(x_offset=left, y_offset=top, width=roi_width, height=roi_height, do_rectify=False),
+    )

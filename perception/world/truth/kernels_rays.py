@@ -13,6 +13,8 @@ def _enter(o, d, inverse, size, t_low, t_high):
     if d == 0.0:
         return (t_low, t_high) if 0.0 <= o < size else (1.0, 0.0)
     a, b = (0.0 - o) * inverse, (size - o) * inverse
+    if not (a <= b or b <= a):  # NaN
+        return 1.0, 0.0
     return max(t_low, min(a, b)), min(t_high, max(a, b))
 
 

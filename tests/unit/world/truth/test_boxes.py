@@ -35,7 +35,8 @@ def test_velocity_is_over_ground_along_the_axes_of_the_ego():
 def test_velocity_of_a_turning_body_is_the_one_of_its_middle():
     scene = street(motion=Steady((5.0, 6.0, 0.0), (0.0, 0.0, 0.0), yaw_rate=1.0))
     thing = scene.things[-1]
-    scene = replace(scene, things=(replace(thing, low=thing.low + [2, 0, 0], high=thing.high + [2, 0, 0]),))
+    ahead = np.array([2.0, 0.0, 0.0])
+    scene = replace(scene, things=(replace(thing, low=thing.low + ahead, high=thing.high + ahead),))
     labels = label_boxes(scene, 0, np.eye(4), 0.0)
     np.testing.assert_allclose(labels.velocities[0], [0.0, 2.0, 0.0], atol=1e-3)  # 2 m from the axis at 1 rad/s
 

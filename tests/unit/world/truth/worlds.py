@@ -65,7 +65,7 @@ def person() -> Mesh:
 def sign() -> Mesh:
     """A plate of 0.8 m that looks back along x, above a pole that is no part of the sign."""
     plate = surface(box([-0.02, -0.4, 2.0], [0.02, 0.4, 2.8]), Class.TRAFFIC_SIGN, Material.SIGN)
-    return joined([plate, surface(box([0.03, -0.05, 0.0], [0.13, 0.05, 3.0]), Class.MANMADE, Material.METAL)])
+    return joined([plate, surface(box([0.03, -0.15, 0.0], [0.33, 0.15, 3.0]), Class.MANMADE, Material.METAL)])
 
 
 def wall(x: float, y_low: float, y_high: float, height: float = 4.0) -> Mesh:

@@ -10,28 +10,33 @@ from pathlib import Path
 
 from benchmarks.jobs import ROOT, JobFailed, child
 
-PINS = ROOT / "requirements" / "bench.in"
-FOLDER = ROOT / ".cache" / "bench-venv"
+PEERS = "bench"  # the peers of the odometry; `requirements/<name>.in` holds the pins of each set
 
 
-def pins() -> dict[str, str]:
-    """Version of each peer, from `requirements/bench.in`."""
-    found = re.findall(r"^([\w.-]+)==([\w.]+)", PINS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+def pins(peers: str = PEERS) -> dict[str, str]:
+    """Version of each peer of a set, from its requirements."""
+    found = re.findall(r"^([\w.-]+)==([\w.]+)", _file(peers).read_text(encoding="utf-8"), flags=re.MULTILINE)
     return dict(found)
 
 
-def python_with_peers() -> str:
-    """An interpreter that imports every pinned peer; makes an environment where needed. Raises `JobFailed`."""
-    if all(_installed(name) == wanted for name, wanted in pins().items()):
+def python_with_peers(peers: str = PEERS) -> str:
+    """An interpreter that imports every peer of a set; makes an environment where needed. Raises `JobFailed`."""
+    wanted = pins(peers)
+    if all(_installed(name) == version for name, version in wanted.items()):
         return sys.executable
-    python = FOLDER / "bin" / "python"
-    if not _complete(python):
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        child([sys.executable, "-m", "venv", str(FOLDER)])
-        child([*_installer(python), "-r", str(PINS), "numpy"])
-    if not _complete(python):
-        raise JobFailed(f"peers: {FOLDER} was made but does not hold {', '.join(pins())}; delete it and try again")
+    folder = ROOT / ".cache" / f"{peers}-venv"
+    python = folder / "bin" / "python"
+    if not _complete(python, wanted):
+        shutil.rmtree(folder, ignore_errors=True)
+        child([sys.executable, "-m", "venv", str(folder)])
+        child([*_installer(python), "-r", str(_file(peers)), "numpy"])
+    if not _complete(python, wanted):
+        raise JobFailed(f"peers: {folder} was made but does not hold {', '.join(wanted)}; delete it and try again")
     return str(python)
+
+
+def _file(peers: str) -> Path:
+    return ROOT / "requirements" / f"{peers}.in"
 
 
 def _installer(python: Path) -> list[str]:
@@ -50,8 +55,8 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _complete(python: Path) -> bool:
+def _complete(python: Path, wanted: dict[str, str]) -> bool:
     if not python.is_file():
         return False
-    code = f"from importlib.metadata import version as v; assert all(v(n) == w for n, w in {pins()!r}.items())"
+    code = f"from importlib.metadata import version as v; assert all(v(n) == w for n, w in {wanted!r}.items())"
     return subprocess.run([str(python), "-c", code], capture_output=True, check=False).returncode == 0

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from perception.core.errors import MissingDependency
 from perception.view.colours import colour_of
 from perception.view.moments import Moment
+
+if TYPE_CHECKING:
+    import rerun as rr
 
 TIMELINE = "time"
 
@@ -32,7 +36,7 @@ def write_rerun(path: Path, title: str, moments: Iterable[Moment]) -> int:
     return count
 
 
-def _log(stream: "rr.RecordingStream", moment: Moment) -> None:  # noqa: F821
+def _log(stream: "rr.RecordingStream", moment: Moment) -> None:
     import rerun as rr
 
     if moment.T_odom_base is not None:

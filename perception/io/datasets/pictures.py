@@ -136,7 +136,7 @@ def read_bytes(path: Path) -> np.ndarray:
 
 
 def _as_grey(raw: np.ndarray) -> np.ndarray:
-    """A palette PNG with its header changed to grey, and without palette and transparency."""
+    """A palette PNG with its header changed to grey, and with nothing else but its pixels."""
     import zlib
 
     data, parts, at = raw.tobytes(), [raw[:8].tobytes()], 8
@@ -146,7 +146,7 @@ def _as_grey(raw: np.ndarray) -> np.ndarray:
         if kind == b"IHDR":
             header = kind + body[:9] + b"\0" + body[10:]  # byte 9 is the type of colour, 0: grey
             parts.append(data[at : at + 4] + header + zlib.crc32(header).to_bytes(4, "big"))
-        elif kind not in (b"PLTE", b"tRNS", b"bKGD"):
+        elif kind in (b"IDAT", b"IEND"):
             parts.append(data[at:end])
         at = end
     return np.frombuffer(b"".join(parts), dtype=np.uint8)

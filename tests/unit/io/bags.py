@@ -12,6 +12,7 @@ from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 CLOUD, IMU, TF = "sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/Imu", "tf2_msgs/msg/TFMessage"
+IMAGE, COMPRESSED, INFO = (f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo"))
 START_NS = 1_700_000_000_000_000_000
 SWEEP_NS, POINTS = 100_000_000, 500
 T_LIDAR, T_IMU = (0.1, 0.0, 0.5), (0.0, 0.2, 0.4)
@@ -86,6 +87,40 @@ class Factory:
             angular_velocity_covariance=np.zeros(9),
             linear_acceleration=vector(0.0, 0.0, gravity),
             linear_acceleration_covariance=np.zeros(9),
+        )
+
+    def image(self, stamp_ns: int, pixels: np.ndarray, frame: str = "camera") -> Any:
+        return self.make(
+            IMAGE,
+            header=self.header(stamp_ns, frame),
+            height=len(pixels),
+            width=pixels.shape[1],
+            encoding="rgb8",
+            is_bigendian=0,
+            step=pixels.strides[0],
+            data=pixels.reshape(-1),
+        )
+
+    def compressed(self, stamp_ns: int, data: bytes, frame: str = "camera") -> Any:
+        pixels = np.frombuffer(data, np.uint8)
+        return self.make(COMPRESSED, header=self.header(stamp_ns, frame), format="jpeg", data=pixels)
+
+    def camera_info(self, stamp_ns: int, K: np.ndarray, D: Any, size: tuple[int, int], frame: str = "camera") -> Any:
+        names = "DKRP" if self.is_ros1 else "dkrp"
+        P = np.column_stack([K, np.zeros(3)])
+        matrices = dict(zip(names, (np.asarray(D, float), K.ravel(), np.eye(3).ravel(), P.ravel())))
+        return self.make(
+            INFO,
+            header=self.header(stamp_ns, frame),
+            width=size[0],
+            height=size[1],
+            distortion_model="plumb_bob",
+            **matrices,
+            binning_x=0,
+            binning_y=0,
+            roi=self.make(
+                "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+            ),
         )
 
     def transforms(self, entries: tuple[tuple[str, str, tuple[float, float, float]], ...], stamp_ns: int) -> Any:

@@ -7,13 +7,15 @@ from perception.core.cameras import CameraModel
 from perception.core.classes import Class
 from perception.core.geometry import exp_so3
 from perception.core.labels import ObjectLabels
+from perception.world.geometry.mesh import Mesh
 from perception.world.geometry.raycast import NO_HIT, Accelerator
 from perception.world.scene import Scene
 from perception.world.sensors.cameras import Exposure
+from perception.world.things import Thing
 from perception.world.truth.consistency import cast_pixels
-from perception.world.truth.instances import label_instances, semantics_of
+from perception.world.truth.instances import Coverage, label_instances, semantics_of
 from perception.world.truth.kernels_images import MAX_CORNERS, seen_corners, seen_corners_twin
-from tests.unit.world.truth.worlds import MOVING, PARKED, SIGN, Steady, accelerated, exposed, street, wall
+from tests.unit.world.truth.worlds import MOVING, PARKED, SIGN, Steady, accelerated, chosen, exposed, street, wall
 
 FISHEYE = CameraModel(
     160, 120, np.array([[60.0, 0.0, 79.5], [0.0, 60.0, 59.5], [0.0, 0.0, 1.0]]), "equidistant",
@@ -29,27 +31,19 @@ def _rows(world: Accelerator, exposure: Exposure) -> np.ndarray:
     return hits.rows.reshape(model.height, model.width)
 
 
-def _alone(scene: Scene, exposure: Exposure):
+def _alone(scene: Scene, exposure: Exposure) -> Coverage:
     """Pixels of each object's own triangles in a world without anything else, by rays."""
 
-    def coverage(ids: np.ndarray) -> np.ndarray:
-        out = []
-        for i in ids:
-            thing = next(t for t in scene.things if t.instance_id == i)
-            world = accelerated(scene)
-            mine = (world.mesh.instance_ids == i) & (world.mesh.class_ids == thing.kind)
-            triangles = np.where(mine[:, None, None], world.mesh.triangles, np.float32(1e6))
-            static = replace(scene.static, triangles=triangles[: len(scene.static)])
-            cuts = np.cumsum([len(scene.static), *(len(m.mesh) for m in scene.movers)])
-            movers = tuple(
-                replace(m, mesh=replace(m.mesh, triangles=triangles[a:b]))
-                for m, a, b in zip(scene.movers, cuts[:-1], cuts[1:], strict=True)
-            )
-            rows = _rows(accelerated(replace(scene, static=static, movers=movers)), exposure)
-            out.append(np.count_nonzero(rows != NO_HIT))
-        return np.array(out, dtype=np.int64)
+    def pixels(thing: Thing) -> int:
+        def own(mesh: Mesh) -> Mesh:
+            return chosen(mesh, (mesh.instance_ids == thing.instance_id) & (mesh.class_ids == thing.kind))
 
-    return coverage
+        movers = tuple(replace(mover, mesh=own(mover.mesh)) for mover in scene.movers)
+        world = accelerated(replace(scene, static=own(scene.static), movers=movers))
+        return np.count_nonzero(_rows(world, exposure) != NO_HIT)
+
+    things = {thing.instance_id: thing for thing in scene.things}
+    return lambda ids: np.array([pixels(things[i]) for i in ids.tolist()], dtype=np.int64)
 
 
 def _labels(scene: Scene, **where) -> tuple[ObjectLabels, np.ndarray]:

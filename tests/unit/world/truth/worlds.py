@@ -1,6 +1,6 @@
 """A street of a few triangles with one of each: a parked car, a moving one, a sign on a pole, a wall."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from types import SimpleNamespace
 
 import numpy as np
@@ -106,7 +106,11 @@ def exposed(
     return Exposure(camera, 0, time_ns, np.tile(T, (3, 1, 1)), np.tile(T_world_mover, (3, 1, 1, 1)), 0.0)
 
 
+def chosen(mesh: Mesh, mask: np.ndarray) -> Mesh:
+    """Some of the triangles."""
+    return Mesh(*(getattr(mesh, field.name)[mask] for field in fields(Mesh)))
+
+
 def _own(mesh: Mesh, kind: Class) -> Mesh:
     """The triangles of one class."""
-    mine = mesh.class_ids == kind
-    return replace(mesh, **{name: getattr(mesh, name)[mine] for name in mesh.__slots__})
+    return chosen(mesh, mesh.class_ids == kind)

@@ -13,6 +13,7 @@ FAINTEST_STEP = 6.0  # grey levels that are worth keeping; users ask for more
 SHORTEST = 0.06  # share of the texture
 _BESIDE = 2.5  # texels to each side, where the step is measured
 _WIDTHS = (5.0, 10.0, 20.0, 40.0)  # texels, of bands beside a line whose means may still differ
+_BAND_SAMPLES, _LINE_SAMPLES = 5, 16  # across a band, and along a line
 _SPACING = 1.0 / 128.0  # of the samples along a line, as a share of the texture
 
 
@@ -68,13 +69,12 @@ def _visible_runs(grey: np.ndarray, edge: np.ndarray) -> list[tuple[np.ndarray, 
 
 def _width(grey: np.ndarray, points: np.ndarray, across: np.ndarray, wanted: float) -> float:
     """Widest band (share of the texture) whose mean differs by `wanted` between the two sides of a line."""
-    best = _BESIDE
-    for width in _WIDTHS:
-        offsets = (np.arange(5) + 0.5) / 5.0 * width
-        sides = [np.mean([_read(grey, points + s * o * across)[0] for o in offsets], axis=0) for s in (1.0, -1.0)]
-        if np.abs(sides[0] - sides[1]).mean() >= wanted:
-            best = width
-    return best / grey.shape[0]
+    offsets = np.array(_WIDTHS)[:, None] * (np.arange(_BAND_SAMPLES) + 0.5) / _BAND_SAMPLES
+    asides = np.stack([offsets, -offsets])[..., None, None] * across
+    values = _read(grey, (points[:: max(1, len(points) // _LINE_SAMPLES)] + asides).reshape(-1, 2))[0]
+    means = values.reshape(2, len(_WIDTHS), _BAND_SAMPLES, -1).mean(axis=2)
+    is_there = np.abs(means[0] - means[1]).mean(axis=1) >= wanted
+    return max([_BESIDE, *np.array(_WIDTHS)[is_there]]) / grey.shape[0]
 
 
 def _steps(grey: np.ndarray, points: np.ndarray, offset: np.ndarray) -> np.ndarray:
@@ -87,6 +87,5 @@ def _read(grey: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Grey (N,) at places (N, 2; u, v), and whether they lie on the texture."""
     side = grey.shape[0]
     at = np.floor(points * side).astype(np.int64)
-    is_inside = ((at >= 0) & (at < side)).all(axis=1)
-    at = np.clip(at, 0, side - 1)
-    return grey[at[:, 1], at[:, 0]], is_inside
+    inside = np.minimum(np.maximum(at, 0), side - 1)
+    return grey[inside[:, 1], inside[:, 0]], (at == inside).all(axis=1)

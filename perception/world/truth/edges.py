@@ -1,0 +1,217 @@
+"""Straight edges of the bodies of a world: found once, in the frame of each body.
+
+Which of them an image shows, and whether they are seen as lines there, is decided by `lines.py`: here all edges are
+kept that could be. Curved bodies (`is_smooth`) and foliage have none.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from perception.world.geometry.mesh import Mesh
+from perception.world.geometry.raycast import Accelerator
+from perception.world.materials import UNIT_TEXTURES, VARIANTS, Material
+from perception.world.render.textures.bank import bake
+from perception.world.render.textures.edges import LUMA, segments_of
+from perception.world.render.textures.mipmaps import linear_of, srgb_of
+from perception.world.truth.kernels_edges import chains
+
+MIN_DIHEDRAL = np.radians(20.0)
+MIN_STEP = 12.0  # grey levels
+MERGE_STEPS = (2000.0, 2000.0, 2000.0)  # per m: corners that agree to half a millimetre are one
+ROUND_TURN = (np.radians(1.5), np.radians(32.0))  # bends between the sides of an outline that stands for a curve
+ROUND_SIDE = 0.6  # m, longest side of such an outline
+ROUND_RATIO = 1.3  # between the lengths of neighbouring sides
+SAME_PLACE = 200.0  # per m: triangles whose pictures lie at the same place to 5 mm show the same picture
+
+
+class Edges(NamedTuple):
+    """Straight pieces of the bodies of a world."""
+
+    starts: np.ndarray  # (E, 3) float64, m, in the frame of the body
+    stops: np.ndarray  # (E, 3) float64
+    bodies: np.ndarray  # (E,) int32, body of the accelerator
+    sizes: np.ndarray  # (E,) float64, m: width of the bands beside a line of a picture; 0: an edge of the body itself
+
+
+def greys(mesh: Mesh) -> np.ndarray:
+    """Mean grey (N,) float32, 0 to 255, of each triangle: mean of its texture times its tint."""
+    bank = bake(np.unique(mesh.texture_ids))
+    light = bank.mean_colors[bank.layers[mesh.texture_ids]] * linear_of(mesh.tints)
+    return srgb_of(light).astype(np.float32) @ LUMA
+
+
+def edges_of(world: Accelerator, grey: np.ndarray) -> Edges:
+    """All edges of a world's bodies and the lines in the pictures on them. `grey` (N,) as by `greys`."""
+    parts = [_none()]
+    for body in range(len(world.first_rows) - 1):
+        rows = np.arange(world.first_rows[body], world.first_rows[body + 1])
+        for found in (_mesh_edges(world.mesh, rows, grey), _picture_lines(world.mesh, rows)):
+            starts, stops, sizes = found
+            parts.append(Edges(starts, stops, np.full(len(starts), body, dtype=np.int32), sizes))
+    return Edges(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _none() -> Edges:
+    return Edges(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, dtype=np.int32), np.zeros(0))
+
+
+def _mesh_edges(mesh: Mesh, rows: np.ndarray, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Folds, borders and changes of colour between the triangles `rows`: starts, stops (E, 3), zeros (E,)."""
+    corners = mesh.triangles[rows].astype(np.float64)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area = np.linalg.norm(normals, axis=1)
+    is_wanted = (mesh.material_ids[rows] != Material.LEAF) & (area > 1e-10)
+    rows, corners, normals = (
+        rows[is_wanted],
+        corners[is_wanted],
+        (normals / np.maximum(area, 1e-20)[:, None])[is_wanted],
+    )
+    vertices, points = _merged(corners.reshape(-1, 3))
+    ends, sides = _candidates(vertices.reshape(-1, 3), normals, grey[rows], mesh.is_smooth[rows])
+    if len(ends) == 0:
+        return np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)
+    ends = ends[~_stands_for_a_curve(points, ends, sides)]
+    first, touching = _by_vertex(ends, len(points))
+    starts, stops = np.empty(len(ends), dtype=np.int64), np.empty(len(ends), dtype=np.int64)
+    count = chains(points, ends, first, touching, starts, stops)
+    return points[starts[:count]], points[stops[:count]], np.zeros(count)
+
+
+def _merged(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the vertex of each corner (N, 3), and the vertices (V, 3)."""
+    steps = np.rint(corners * MERGE_STEPS).astype(np.int64)
+    steps -= steps.min(axis=0, initial=0)
+    spans = steps.max(axis=0, initial=0) + 1
+    keys = (steps[:, 0] * spans[1] + steps[:, 1]) * spans[2] + steps[:, 2]
+    _, kept, vertices = np.unique(keys, return_index=True, return_inverse=True)
+    return vertices.reshape(-1), corners[kept]
+
+
+def _candidates(
+    vertices: np.ndarray, normals: np.ndarray, grey: np.ndarray, is_smooth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (E, 2) of the edges that may be seen, and one plane (E, 3) that each lies in.
+
+    An edge between two triangles is left out where these go on in one plane with one colour; an edge of a curved body
+    always. Edges with one triangle, or with more than two, are kept: what an image shows there decides.
+    """
+    a, b = vertices.reshape(-1), np.roll(vertices, -1, axis=1).reshape(-1)
+    owners = np.repeat(np.arange(len(vertices)), 3)
+    is_edge = a != b
+    a, b, owners = a[is_edge], b[is_edge], owners[is_edge]
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    order = np.lexsort((owners, high, low))
+    low, high, owners, is_forward = low[order], high[order], owners[order], (a < b)[order]
+    if len(low) == 0:
+        return np.zeros((0, 2), dtype=np.int64), np.zeros((0, 3))
+    firsts = np.flatnonzero(np.r_[True, (np.diff(low) != 0) | (np.diff(high) != 0)])
+    counts = np.diff(np.r_[firsts, len(low)])
+    is_kept = ~np.logical_or.reduceat(is_smooth[owners], firsts)
+    pair = counts == 2
+    one, two = firsts[pair], firsts[pair] + 1
+    turn = np.where(is_forward[one] == is_forward[two], -1.0, 1.0)  # one of the two is turned inside out
+    cosine = np.einsum("ni,ni->n", normals[owners[one]], normals[owners[two]]) * turn
+    is_step = np.abs(grey[owners[one]] - grey[owners[two]]) >= MIN_STEP
+    is_kept[pair] &= (cosine <= np.cos(MIN_DIHEDRAL)) | is_step
+    kept = firsts[is_kept]
+    return np.stack([low[kept], high[kept]], axis=1), normals[owners[kept]]
+
+
+def _by_vertex(ends: np.ndarray, num_vertices: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the edges of each vertex begin (V + 1,), and the edges (2 E,)."""
+    order = np.argsort(ends.reshape(-1), kind="stable")
+    counts = np.bincount(ends.reshape(-1), minlength=num_vertices)
+    return np.concatenate([[0], np.cumsum(counts)]), order // 2
+
+
+def _stands_for_a_curve(points: np.ndarray, ends: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """True (E,) where an edge is one of many short sides of a polygon: both its neighbours turn a little further."""
+    first, touching = _by_vertex(ends, len(points))
+    ways = points[ends[:, 1]] - points[ends[:, 0]]
+    lengths = np.linalg.norm(ways, axis=1)
+    goes_on = np.zeros((len(ends), 2), dtype=bool)
+    degrees = np.diff(first)
+    for side in (0, 1):
+        here = ends[:, side]
+        out = ways if side == 1 else -ways
+        for k in range(int(min(degrees.max(initial=0), 6))):
+            has = degrees[here] > k
+            other = touching[np.minimum(first[here] + k, len(touching) - 1)]
+            on = np.where((ends[other, 0] == here)[:, None], ways[other], -ways[other])
+            cosine = np.einsum("ni,ni->n", out, on) / np.maximum(lengths * lengths[other], 1e-20)
+            is_turn = (cosine < np.cos(ROUND_TURN[0])) & (cosine > np.cos(ROUND_TURN[1]))
+            ratio = np.maximum(lengths, lengths[other]) / np.maximum(np.minimum(lengths, lengths[other]), 1e-9)
+            goes_on[:, side] |= has & is_turn & (ratio < ROUND_RATIO)
+    return goes_on.all(axis=1) & (lengths < ROUND_SIDE)
+
+
+def _picture_lines(mesh: Mesh, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lines inside the unit textures on triangles `rows`: starts, stops (E, 3), widths of the bands beside (E,)."""
+    is_unit = np.isin(mesh.texture_ids[rows] // VARIANTS, [int(texture) for texture in UNIT_TEXTURES])
+    rows = rows[is_unit & ~mesh.is_smooth[rows]]
+    starts, stops, sizes = [np.zeros((0, 3))], [np.zeros((0, 3))], [np.zeros(0)]
+    for texture_id in np.unique(mesh.texture_ids[rows]):
+        for found in _lines_of_one(mesh, rows[mesh.texture_ids[rows] == texture_id], int(texture_id)):
+            starts.append(found[0])
+            stops.append(found[1])
+            sizes.append(found[2])
+    return np.concatenate(starts), np.concatenate(stops), np.concatenate(sizes)
+
+
+def _lines_of_one(mesh: Mesh, rows: np.ndarray, texture_id: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Lines of one look on each of the faces that show it; a face is all triangles with the picture at one place."""
+    lines = segments_of(texture_id)
+    frames = _picture_frames(mesh.triangles[rows].astype(np.float64), mesh.uvs[rows].astype(np.float64))
+    is_known = np.isfinite(frames).all(axis=(1, 2))
+    rows, frames = rows[is_known], frames[is_known]
+    keys = np.rint(frames.reshape(-1, 9) * SAME_PLACE).astype(np.int64)
+    _, kept, faces = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    tint = linear_of(mesh.tints)
+    out = []
+    for face, k in enumerate(kept):
+        origin, du, dv = frames[k]
+        shade = float(srgb_of(tint[rows[k]]).astype(np.float32) @ LUMA) / 255.0
+        is_strong = lines.steps * shade >= MIN_STEP
+        ends = lines.segments[is_strong].astype(np.float64).reshape(-1, 2, 2)
+        low, high = _spans(ends, mesh.uvs[rows[faces.reshape(-1) == face]].astype(np.float64))
+        way = ends[:, 1] - ends[:, 0]
+        cut = np.stack([ends[:, 0] + low[:, None] * way, ends[:, 0] + high[:, None] * way], axis=1)[high > low]
+        places = origin + cut @ np.stack([du, dv])
+        scale = min(float(np.linalg.norm(du)), float(np.linalg.norm(dv)))
+        out.append((places[:, 0], places[:, 1], lines.widths[is_strong][high > low] * scale))
+    return out
+
+
+def _picture_frames(triangles: np.ndarray, uvs: np.ndarray) -> np.ndarray:
+    """Place of u = v = 0 and the ways along u and v (N, 3, 3) of pictures on triangles; NaN where they have none."""
+    a, b = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
+    p, q = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
+    area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    area = np.where(np.abs(area) > 1e-9, area, np.nan)[:, None]
+    du, dv = (b[:, 1:] * p - a[:, 1:] * q) / area, (a[:, :1] * q - b[:, :1] * p) / area
+    origin = triangles[:, 0] - uvs[:, 0, :1] * du - uvs[:, 0, 1:] * dv
+    return np.stack([origin, du, dv], axis=1)
+
+
+def _spans(ends: np.ndarray, uvs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares (L,) of each line (L, 2, 2) at which it enters and leaves the convex union of triangles (T, 3, 2)."""
+    low, high = np.full(len(ends), np.inf), np.full(len(ends), -np.inf)
+    way = ends[:, 1] - ends[:, 0]
+    for corners in uvs:
+        a, b = corners[1] - corners[0], corners[2] - corners[0]
+        turn = np.sign(a[0] * b[1] - a[1] * b[0])
+        enter, leave = np.zeros(len(ends)), np.ones(len(ends))
+        for k in range(3):
+            side = corners[(k + 1) % 3] - corners[k]
+            inward = turn * np.array([-side[1], side[0]])
+            here, rate = (ends[:, 0] - corners[k]) @ inward, way @ inward
+            with np.errstate(divide="ignore", invalid="ignore"):
+                at = -here / rate
+            enter = np.where(rate > 1e-12, np.maximum(enter, at), enter)
+            leave = np.where(rate < -1e-12, np.minimum(leave, at), leave)
+            leave = np.where((np.abs(rate) <= 1e-12) & (here < -1e-9), -1.0, leave)
+        is_hit = leave > enter
+        low = np.where(is_hit, np.minimum(low, enter), low)
+        high = np.where(is_hit, np.maximum(high, leave), high)
+    return np.where(np.isfinite(low), low, 0.0), np.where(np.isfinite(high), high, 0.0)

@@ -12,6 +12,8 @@ import numpy as np
 
 from perception.core.classes import Class
 from perception.world.geometry.bvh import STACK_SIZE, Bvh, build_bvh
+from perception.world.geometry.clusters import Clusters, build_clusters
+from perception.world.geometry.leaf_mask import covered, is_leaf_there
 from perception.world.geometry.mesh import Mesh, joined, surface
 from perception.world.materials import Material
 
@@ -47,6 +49,7 @@ class Accelerator:
     roots: np.ndarray  # (B,) int32: root node of each body
     spheres: np.ndarray  # (B, 4) float32: centre and radius around each body, in its frame
     bvh: Bvh  # of all bodies, one after the other
+    clusters: Clusters  # the same triangles for the rasteriser
 
 
 def build_accelerator(static: Mesh, movers: Sequence[Mesh] = ()) -> Accelerator:
@@ -65,7 +68,9 @@ def build_accelerator(static: Mesh, movers: Sequence[Mesh] = ()) -> Accelerator:
         np.concatenate([tree.rows + np.int32(counts[i]) for i, tree in enumerate(trees)]),
     )
     spheres = np.array([_sphere(body) for body in bodies], dtype=np.float32)
-    return Accelerator(joined(bodies), counts.astype(np.int32), nodes[:-1].astype(np.int32), spheres, together)
+    mesh, first_rows, roots = joined(bodies), counts.astype(np.int32), nodes[:-1].astype(np.int32)
+    clusters = build_clusters(mesh, first_rows, roots, together)
+    return Accelerator(mesh, first_rows, roots, spheres, together, clusters)
 
 
 def no_movers() -> np.ndarray:
@@ -82,6 +87,7 @@ def cast(world: Accelerator, rays: Rays, T_mover_world: np.ndarray, max_range: f
         world.bvh.children,
         world.bvh.leaves,
         world.bvh.corners,
+        world.clusters.is_leaf,
         world.bvh.rows,
         world.roots,
         _moved_spheres(world.spheres, T_mover_world),
@@ -110,14 +116,17 @@ def cast_brute_force(world: Accelerator, rays: Rays, T_mover_world: np.ndarray, 
             if body > 0:
                 T = T_mover_world[rays.steps[firing], body - 1]
                 o, d = T[:, :3] @ o + T[:, 3], T[:, :3] @ d
-            t, cosine = _intersect(world.mesh.triangles[rows], o, d)
+            is_leaf = world.mesh.material_ids[rows] == Material.LEAF
+            t, cosine = _intersect(world.mesh.triangles[rows], is_leaf, o, d)
             best = int(np.argmin(t)) if len(t) else 0
             if len(t) and t[best] <= max_range and t[best] < hits.ranges[i]:
                 hits.ranges[i], hits.rows[i], hits.cosines[i] = t[best], rows.start + best, cosine[best]
     return hits
 
 
-def _intersect(triangles: np.ndarray, origin: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _intersect(
+    triangles: np.ndarray, is_leaf: np.ndarray, origin: np.ndarray, direction: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Ranges (inf: missed) and |cos| of the incidence of one ray on triangles (N, 3, 3)."""
     edge_1, edge_2 = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     p = np.cross(direction, edge_2)
@@ -131,6 +140,7 @@ def _intersect(triangles: np.ndarray, origin: np.ndarray, direction: np.ndarray)
         normal = np.cross(edge_1, edge_2)
         cosine = np.abs(normal @ direction) / np.linalg.norm(normal, axis=1)
         hit = (determinant != 0.0) & (u >= 0.0) & (v >= 0.0) & (u + v <= 1.0) & (t > 0.0)
+        hit[hit] &= ~is_leaf[hit] | covered(u[hit], v[hit])
     return np.where(hit, t, np.inf).astype(np.float32), np.where(hit, cosine, 0.0).astype(np.float32)
 
 
@@ -177,7 +187,7 @@ def _enters(box, ox, oy, oz, ix, iy, iz, t_max):
 
 
 @numba.njit(nogil=True, cache=True, fastmath=_FAST)
-def _trace(boxes, children, leaves, corners, root, ox, oy, oz, dx, dy, dz, t_max, stack, stack_t):
+def _trace(boxes, children, leaves, corners, is_leaf, root, ox, oy, oz, dx, dy, dz, t_max, stack, stack_t):
     """Range and position in `corners` of the first hit of one ray in one body; (t_max, -1) for none."""
     tiny, one, zero = np.float32(1e-12), np.float32(1.0), np.float32(0.0)
     ix = one / (dx if abs(dx) > tiny else tiny)
@@ -224,7 +234,7 @@ def _trace(boxes, children, leaves, corners, root, ox, oy, oz, dx, dy, dz, t_max
             if v < zero or u + v > one:
                 continue
             t = (e2x * qx + e2y * qy + e2z * qz) * scale
-            if zero < t <= t_max:
+            if zero < t <= t_max and (not is_leaf[k] or is_leaf_there(u, v)):
                 t_max = t
                 best = k
     return t_max, best
@@ -239,8 +249,8 @@ def _incidence(c, dx, dy, dz):
 
 @numba.njit(nogil=True, cache=True)
 def _cast(
-    boxes, children, leaves, corners, rows, roots, spheres, origins, directions, firings, steps, movers, max_range,
-    ranges, hit_rows, cosines,
+    boxes, children, leaves, corners, is_leaf, rows, roots, spheres, origins, directions, firings, steps, movers,
+    max_range, ranges, hit_rows, cosines,
 ):  # fmt: skip
     stack = np.empty(STACK_SIZE, dtype=np.int32)
     stack_t = np.empty(STACK_SIZE, dtype=np.float32)
@@ -248,7 +258,9 @@ def _cast(
         f = firings[i]
         ox, oy, oz = origins[f, 0], origins[f, 1], origins[f, 2]
         dx, dy, dz = directions[i, 0], directions[i, 1], directions[i, 2]
-        t, best = _trace(boxes, children, leaves, corners, roots[0], ox, oy, oz, dx, dy, dz, max_range, stack, stack_t)
+        t, best = _trace(
+            boxes, children, leaves, corners, is_leaf, roots[0], ox, oy, oz, dx, dy, dz, max_range, stack, stack_t
+        )
         ux, uy, uz = dx, dy, dz
         for m in range(movers.shape[1]):
             sphere = spheres[steps[f], m]
@@ -265,7 +277,7 @@ def _cast(
             vy = T[1, 0] * dx + T[1, 1] * dy + T[1, 2] * dz
             vz = T[2, 0] * dx + T[2, 1] * dy + T[2, 2] * dz
             t_mover, k = _trace(
-                boxes, children, leaves, corners, roots[m + 1], px, py, pz, vx, vy, vz, t, stack, stack_t
+                boxes, children, leaves, corners, is_leaf, roots[m + 1], px, py, pz, vx, vy, vz, t, stack, stack_t
             )
             if k >= 0:
                 t, best, ux, uy, uz = t_mover, k, vx, vy, vz

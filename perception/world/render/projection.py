@@ -1,0 +1,192 @@
+"""From triangles and boxes to what covers which part of an image: plane equations and bounds.
+
+A camera at the origin sees a triangle v0, v1, v2 along the ray d = (X, Y, 1) where `d . (v1 x v2)`, `d . (v2 x v0)` and
+`d . (v0 x v1)` all have the sign of `v0 . (v1 x v2)`: these are the barycentric coordinates times a common factor.
+Their sum over that number is the inverse depth. All four are linear in X and Y, also for triangles that reach behind
+the camera. Olano and Greer, "Triangle scan conversion using 2D homogeneous coordinates", 1997.
+
+Two triangles with a common edge see exactly opposite values at it, so each sample on it belongs to one of them.
+"""
+
+import numba
+import numpy as np
+
+from perception.world.render.lens import GROUP, MAX_CELLS, NUM_CELLS, SAMPLE_REACH, TILE
+
+NEAR = 0.05  # m: what is nearer to the plane of the camera is not seen
+# Numbers of what `set_up` finds out about a triangle:
+EDGES = 0  # 9 numbers: factors of X, of Y and constant, for each of the three edges
+INVERSE_DEPTH = 9  # 3 numbers likewise, 1/m
+LOWEST, HIGHEST = 12, 13  # inverse depth, 1/m
+X_LOW, X_HIGH, Y_LOW, Y_HIGH = 14, 15, 16, 17  # ideal coordinates
+INVERSE_VOLUME = 18  # turns the values of edges into barycentric coordinates times inverse depth
+NUM_SETUP = 19
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def set_up(corners, k, T, setup):
+    """Fill `setup` for triangle `k` of `corners` (N, 9), moved by `T` (3, 4); False where it cannot be seen."""
+    ax, ay, az = corners[k, 0], corners[k, 1], corners[k, 2]
+    bx, by, bz = corners[k, 3], corners[k, 4], corners[k, 5]
+    cx, cy, cz = corners[k, 6], corners[k, 7], corners[k, 8]
+    z0 = T[2, 0] * ax + T[2, 1] * ay + T[2, 2] * az + T[2, 3]
+    z1 = T[2, 0] * bx + T[2, 1] * by + T[2, 2] * bz + T[2, 3]
+    z2 = T[2, 0] * cx + T[2, 1] * cy + T[2, 2] * cz + T[2, 3]
+    if z0 <= NEAR and z1 <= NEAR and z2 <= NEAR:
+        return False
+    x0 = T[0, 0] * ax + T[0, 1] * ay + T[0, 2] * az + T[0, 3]
+    x1 = T[0, 0] * bx + T[0, 1] * by + T[0, 2] * bz + T[0, 3]
+    x2 = T[0, 0] * cx + T[0, 1] * cy + T[0, 2] * cz + T[0, 3]
+    y0 = T[1, 0] * ax + T[1, 1] * ay + T[1, 2] * az + T[1, 3]
+    y1 = T[1, 0] * bx + T[1, 1] * by + T[1, 2] * bz + T[1, 3]
+    y2 = T[1, 0] * cx + T[1, 1] * cy + T[1, 2] * cz + T[1, 3]
+    if z0 > NEAR and z1 > NEAR and z2 > NEAR:
+        w0, w1, w2 = 1.0 / z0, 1.0 / z1, 1.0 / z2
+        _bound(setup, x0 * w0, x1 * w1, x2 * w2, X_LOW)
+        _bound(setup, y0 * w0, y1 * w1, y2 * w2, Y_LOW)
+        _bound(setup, w0, w1, w2, LOWEST)
+    else:
+        _bound_clipped(setup, (x0, y0, z0), (x1, y1, z1), (x2, y2, z2))
+    return _set_planes(setup, x0, y0, z0, x1, y1, z1, x2, y2, z2)
+
+
+@numba.njit(nogil=True, cache=True)
+def _bound(setup, a, b, c, at):
+    low, high = (a, b) if a < b else (b, a)
+    setup[at] = c if c < low else low
+    setup[at + 1] = c if c > high else high
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _bound_clipped(setup, a, b, c):
+    """Bounds of the part of a triangle that is farther than `NEAR`; its highest inverse depth is left open."""
+    setup[X_LOW], setup[X_HIGH], setup[Y_LOW], setup[Y_HIGH] = np.inf, -np.inf, np.inf, -np.inf
+    deepest = 0.0
+    for p, q in ((a, b), (b, c), (c, a)):
+        if p[2] > NEAR:
+            _widen(setup, p[0] / p[2], p[1] / p[2])
+            deepest = max(deepest, p[2])
+        if (p[2] > NEAR) != (q[2] > NEAR):
+            f = (NEAR - p[2]) / (q[2] - p[2])
+            _widen(setup, (p[0] + f * (q[0] - p[0])) / NEAR, (p[1] + f * (q[1] - p[1])) / NEAR)
+    setup[LOWEST], setup[HIGHEST] = 1.0 / deepest, np.inf
+
+
+@numba.njit(nogil=True, cache=True)
+def _widen(setup, x, y):
+    setup[X_LOW], setup[X_HIGH] = min(setup[X_LOW], x), max(setup[X_HIGH], x)
+    setup[Y_LOW], setup[Y_HIGH] = min(setup[Y_LOW], y), max(setup[Y_HIGH], y)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _set_planes(setup, x0, y0, z0, x1, y1, z1, x2, y2, z2):
+    """The edges, turned so that the inside is positive, and the inverse depth; False for a triangle seen edge-on."""
+    ex, ey, ez, fx, fy, fz = x1 - x0, y1 - y0, z1 - z0, x2 - x0, y2 - y0, z2 - z0
+    nx, ny, nz = ey * fz - ez * fy, ez * fx - ex * fz, ex * fy - ey * fx
+    volume = nx * x0 + ny * y0 + nz * z0
+    if volume == 0.0:
+        return False
+    side = 1.0 if volume > 0.0 else -1.0
+    setup[0], setup[1], setup[2] = side * (y1 * z2 - z1 * y2), side * (z1 * x2 - x1 * z2), side * (x1 * y2 - y1 * x2)
+    setup[3], setup[4], setup[5] = side * (y2 * z0 - z2 * y0), side * (z2 * x0 - x2 * z0), side * (x2 * y0 - y2 * x0)
+    setup[6], setup[7], setup[8] = side * (y0 * z1 - z0 * y1), side * (z0 * x1 - x0 * z1), side * (x0 * y1 - y0 * x1)
+    inverse = 1.0 / volume
+    setup[9], setup[10], setup[11] = nx * inverse, ny * inverse, nz * inverse
+    setup[INVERSE_VOLUME] = abs(inverse)
+    return True
+
+
+@numba.njit(nogil=True, cache=True)
+def tile_range(lens, x_low, x_high, y_low, y_high):
+    """First and last tile column, first and last row of pixels that ideal bounds reach; an empty range outside."""
+    width, height = lens.size
+    view = lens.field
+    if x_low > view[1] or x_high < view[0] or y_low > view[3] or y_high < view[2]:
+        return 0, -1, 0, -1
+    if lens.pinhole[0] > 0.0:
+        f = lens.pinhole
+        left = np.ceil(max(x_low * f[0] + f[2] - SAMPLE_REACH, 0.0))
+        right = np.floor(min(x_high * f[0] + f[2] + SAMPLE_REACH, width - 1.0))
+        upper = np.ceil(max(y_low * f[1] + f[3] - SAMPLE_REACH, 0.0))
+        lower = np.floor(min(y_high * f[1] + f[3] + SAMPLE_REACH, height - 1.0))
+        if left > right or upper > lower:
+            return 0, -1, 0, -1
+        return int(left) // TILE, int(right) // TILE, int(upper), int(lower)
+    return _seen_range(lens, x_low, x_high, y_low, y_high)
+
+
+@numba.njit(nogil=True, cache=True)
+def _seen_range(lens, x_low, x_high, y_low, y_high):
+    """The same with distortion, by the table of the lens."""
+    left, right = _cell(x_low, NUM_CELLS[1]), _cell(x_high, NUM_CELLS[1])
+    upper, lower = _cell(y_low, NUM_CELLS[0]), _cell(y_high, NUM_CELLS[0])
+    if (right - left + 1) * (lower - upper + 1) > MAX_CELLS:
+        first_x, last_x = lens.cells_x[left, 0], lens.cells_x[right, 1]
+        first_y, last_y = lens.cells_y[upper, 0], lens.cells_y[lower, 1]
+    else:
+        first_x, last_x, first_y, last_y = np.int16(32767), np.int16(-1), np.int16(32767), np.int16(-1)
+        for y in range(upper, lower + 1):
+            for x in range(left, right + 1):
+                first_x, last_x = min(first_x, lens.cells[y, x, 0]), max(last_x, lens.cells[y, x, 1])
+                first_y, last_y = min(first_y, lens.cells[y, x, 2]), max(last_y, lens.cells[y, x, 3])
+    if last_x < first_x or last_y < first_y:
+        return 0, -1, 0, -1
+    return int(first_x), int(last_x), int(first_y) * TILE, min(int(last_y) * TILE + TILE, lens.size[1]) - 1
+
+
+@numba.njit(nogil=True, cache=True)
+def _cell(x, count):
+    folded = x / (1.0 + abs(x))
+    return min(max(int((folded + 1.0) * (0.5 * count)), 0), count - 1)
+
+
+@numba.njit(nogil=True, cache=True)
+def misses_group(lens, setup, group):
+    """True where a whole group of tiles is outside of one edge."""
+    b = lens.group_bounds[group]
+    for edge in range(EDGES, EDGES + 9, 3):
+        x, y = setup[edge], setup[edge + 1]
+        most = x * (b[1] if x > 0.0 else b[0]) + y * (b[3] if y > 0.0 else b[2]) + setup[edge + 2]
+        if most < 0.0:
+            return True
+    return False
+
+
+@numba.njit(nogil=True, cache=True)
+def num_groups_x(lens):
+    """Groups of tiles next to each other."""
+    return (lens.num_tiles[0] + GROUP - 1) // GROUP
+
+
+@numba.njit(nogil=True, cache=True)
+def is_in_view(lens, sphere, T):
+    """False where a sphere (x, y, z, radius), moved by `T`, is outside of the view."""
+    x = T[0, 0] * sphere[0] + T[0, 1] * sphere[1] + T[0, 2] * sphere[2] + T[0, 3]
+    y = T[1, 0] * sphere[0] + T[1, 1] * sphere[1] + T[1, 2] * sphere[2] + T[1, 3]
+    z = T[2, 0] * sphere[0] + T[2, 1] * sphere[1] + T[2, 2] * sphere[2] + T[2, 3]
+    v, r = lens.field, sphere[3]
+    if z + r <= NEAR:
+        return False
+    if x - v[1] * z > r * np.sqrt(1.0 + v[1] * v[1]) or v[0] * z - x > r * np.sqrt(1.0 + v[0] * v[0]):
+        return False
+    return not (y - v[3] * z > r * np.sqrt(1.0 + v[3] * v[3]) or v[2] * z - y > r * np.sqrt(1.0 + v[2] * v[2]))
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def set_up_box(box, T, setup):
+    """Bounds of a box (low xyz, high xyz), moved by `T`, in `setup`; False where it is not all before the camera."""
+    setup[X_LOW], setup[X_HIGH], setup[Y_LOW], setup[Y_HIGH] = np.inf, -np.inf, np.inf, -np.inf
+    nearest = np.inf
+    for corner in range(8):
+        px = box[3] if corner & 1 else box[0]
+        py = box[4] if corner & 2 else box[1]
+        pz = box[5] if corner & 4 else box[2]
+        z = T[2, 0] * px + T[2, 1] * py + T[2, 2] * pz + T[2, 3]
+        if z <= NEAR:
+            return False
+        x = T[0, 0] * px + T[0, 1] * py + T[0, 2] * pz + T[0, 3]
+        y = T[1, 0] * px + T[1, 1] * py + T[1, 2] * pz + T[1, 3]
+        _widen(setup, x / z, y / z)
+        nearest = min(nearest, z)
+    setup[HIGHEST] = 1.0 / nearest
+    return True

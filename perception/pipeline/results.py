@@ -21,6 +21,7 @@ from perception.evaluation.trajectory import TrajectoryErrors, evaluate
 from perception.io.recording import Recording, Summary, open_recording
 from perception.io.trajectories import write_kitti, write_tum
 from perception.pipeline.config import PerceptionConfig
+from perception.pipeline.full import FULL
 from perception.pipeline.replay import ReplayResult, lidar_poses, replay
 from perception.progress import progress
 
@@ -136,7 +137,11 @@ def report_of(run: Run) -> RunReport:
         errors=run.errors,
         highlights=(("of real time, replay alone", f"{factor} x"),) if factor is not None else (),
         metrics={name: run.metrics[name] for name in shown},
-        timings={name: (stamps[: len(ms)], ms[: len(stamps)]) for name, ms in result.cpu_ms.items()},
+        timings={
+            name: (stamps[: len(ms)], ms[: len(stamps)])
+            for name, ms in result.cpu_ms.items()
+            if _input_of(name) == "scan"
+        },
         series={name: (stamps, values) for name, values in series.items()},
         health=tuple(zip(stamps.tolist(), result.health)),
         counters={**result.counters, "the reader (not used)": run.metrics["recording"]["not_used"]},
@@ -170,7 +175,9 @@ def show_metrics(console: "Console", metrics: dict[str, Any]) -> None:
         f"(replay alone: {timing['real_time_factor']} x real time)"
     )
     for stage, quantiles in timing["cpu_ms_per_output"].items():
-        console.print(f"{stage}: CPU per scan {quantiles['median']:.2f} ms median, {quantiles['p95']:.2f} ms p95")
+        console.print(
+            f"{stage}: CPU per {_input_of(stage)} {quantiles['median']:.2f} ms median, {quantiles['p95']:.2f} ms p95"
+        )
     console.print(f"health: {metrics['health']['not_ok_percent']} % of the scans not OK")
     if "accuracy" in metrics:
         accuracy = metrics["accuracy"]
@@ -188,6 +195,11 @@ def _errors(recording: Recording, result: ReplayResult) -> TrajectoryErrors | No
     except InvalidInput as error:  # the trajectory is still worth writing
         log.warning("not compared with the reference: %s", error)
         return None
+
+
+def _input_of(stage: str) -> str:
+    """What each output of a stage answers: a scan where it reads them."""
+    return "scan" if "scan" in FULL.stage(stage).reads else "image"
 
 
 def _quantiles(values: np.ndarray) -> dict[str, float]:

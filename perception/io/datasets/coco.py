@@ -32,8 +32,8 @@ def open_coco(path: Path, content: dict[str, Any], images: Path | None = None) -
     annotations, num_lost = _by_image(field(content, "annotations", list, where))
     root = images or images_root(path, [entry.get("file_name") for entry in entries if isinstance(entry, dict)])
     losses, categories = Losses(), read_categories(content, where)
-    notes = (f"images are looked for in {root}",)
-    notes += (f"{num_lost} annotations name no image",) if num_lost else ()
+    lost = (f"{num_lost} annotations name no image",) if num_lost else ()
+    notes = (f"images are looked for in {root}", *lost)
     reader = _Reader(where, root, categories, annotations, losses)
     return Dataset(path, "COCO", entries, reader.load, categories, notes, losses)
 
@@ -74,8 +74,8 @@ def images_root(path: Path, names: list[Any]) -> Path:
     """The folder below which a file of labels finds its images: beside it, in `images`, or one level up."""
     split = path.stem.rpartition("_")[2]  # val2017 of instances_val2017
     here, up = path.parent, path.parent.parent
-    places = (here, here / "images", here / "JPEGImages", up / split, up / "images", up / "JPEGImages", up)
-    places = (*places, here / split, here / split / "JPEGImages", up / split / "JPEGImages")
+    places = [here, here / "images", here / "JPEGImages", up / split, up / "images", up / "JPEGImages", up]
+    places += [here / split, here / split / "JPEGImages", up / split / "JPEGImages"]
     first = next((name for name in names if isinstance(name, str)), "")
     return next((place for place in places if _is_file(place, first)), here)
 

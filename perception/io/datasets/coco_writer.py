@@ -101,7 +101,7 @@ def _objects(image: ImageEntry, labels: ObjectLabels) -> list[dict[str, Any]]:
     if labels.instance_map is None or labels.instance_map.shape != (image.height, image.width):
         have = "none" if labels.instance_map is None else labels.instance_map.shape
         raise InvalidInput(f"instance_map of {image.file_name}: expected {(image.height, image.width)}, got {have}")
-    rows = np.flatnonzero(TO_DETECTED[labels.class_ids] != VOID)
+    rows = np.flatnonzero(TO_DETECTED[labels.class_ids] != VOID).tolist()
     codes = rle.encode_instances(labels.instance_map, labels.instance_ids[rows])
     return [_object(labels, row, counts) for row, counts in zip(rows, codes)]
 

@@ -6,6 +6,7 @@ F. Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for Video Obj
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ class _Reader:
     def load(self, key: _Key) -> DatasetFrame:
         """One frame. A mask that is damaged or of another size is counted and left out."""
         size = image_size(key.image)
-        objects = attempt(self.losses, lambda: _objects(key.mask, size)) if key.mask else None
+        objects = attempt(self.losses, partial(_objects, key.mask, size)) if key.mask else None
         category_ids = None if objects is None else np.zeros(len(objects.class_ids), dtype=np.int64)
         view = View(key.clip, key.image, objects=objects, category_ids=category_ids, size=size)
         return DatasetFrame(f"{key.clip}/{key.image.stem}", (view,), is_start=key.is_start)

@@ -91,11 +91,13 @@ def _boxes(boxes: list[np.ndarray]) -> np.ndarray:
 
 
 def _instance_map(found: list[Labelled], size: tuple[int, int]) -> np.ndarray | None:
-    masks = [item for item in found if item.mask is not None]
+    masks = [
+        (not item.is_ignored, -int(item.mask.sum()), row) for row, item in enumerate(found) if item.mask is not None
+    ]
     if found and not masks:
         return None
     width, height = size
     instances = np.zeros((height, width), dtype=np.int32)
-    for item in sorted(masks, key=lambda item: (not item.is_ignored, -int(item.mask.sum()))):
-        instances[item.mask] = item.instance_id
+    for _, _, row in sorted(masks):
+        instances[found[row].mask] = found[row].instance_id
     return instances

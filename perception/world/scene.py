@@ -7,19 +7,26 @@ import numpy as np
 
 from perception.core.classes import Class
 from perception.world.config import WorldConfig
-from perception.world.geometry.mesh import Mesh, joined, placed, quads, surface
+from perception.world.geometry.mesh import Look, Mesh, joined, placed, quads, surface
 from perception.world.layout import Layout, Rectangle, make_layout
-from perception.world.materials import Material
+from perception.world.materials import Material, Texture
 from perception.world.movers import Mover, make_people_indoors, make_street_movers
 from perception.world.objects.buildings import make_buildings
-from perception.world.objects.ground import make_ground
+from perception.world.objects.ground import make_ground, make_land, survey
+from perception.world.objects.hall import make_hall, make_passage
 from perception.world.objects.indoor import make_corridors
+from perception.world.objects.interiors import Interior
+from perception.world.objects.markings import make_markings
+from perception.world.objects.rooms import make_rooms
+from perception.world.objects.skyline import make_skyline, make_surroundings
+from perception.world.objects.stage import Stage
 from perception.world.objects.streets import Furnisher
 from perception.world.things import Thing
+from perception.world.variety import Variety, variety_of
 
 REACH = 125.0  # m around the streets that is built, and around a world that repeats
 GROUND_MARGIN = 40.0  # m of earth around the streets
-LAYOUT_STREAM, SCENE_STREAM = 3, 4  # random streams of a seed
+LAYOUT_STREAM, SCENE_STREAM, LOOK_STREAM = 3, 4, 6  # random streams of a seed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +36,9 @@ class Scene:
     static: Mesh
     movers: tuple[Mover, ...]
     layout: Layout
-    things: tuple[Thing, ...] = ()  # the countable objects, standing and moving ones
+    things: tuple[
+        Thing, ...
+    ] = ()  # the countable objects, standing and moving ones; in [0, period) of a world that has one
 
     def wrapped(self, points: np.ndarray, x: float) -> np.ndarray:
         """Points (N, 3) of a robot at `x`, moved by whole periods to where the world is built."""
@@ -42,6 +51,17 @@ class Scene:
         period = self.layout.period
         return points - [period * np.round((points[0, 0] - x) / period) + self._laps(x), 0.0, 0.0]
 
+    def thing_poses(self, times_ns: np.ndarray, robot_x: float) -> np.ndarray:
+        """`T_world_thing` (len(things), N, 4, 4) at times (N,) int64, ns after the start, of each thing's nearest copy.
+
+        `robot_x` is where the robot is, not wrapped; the result lies around the place that `wrapped` gives for it.
+        """
+        out = np.empty((len(self.things), len(times_ns), 4, 4))
+        for row, thing in enumerate(self.things):
+            out[row] = thing.poses(times_ns)
+            out[row, :, :3, 3] = self.wrapped_mover(out[row, :, :3, 3], robot_x)
+        return out
+
     def _laps(self, x: float) -> float:
         period = self.layout.period
         return period * np.floor(x / period) if period > 0.0 else 0.0
@@ -51,26 +71,64 @@ def build_scene(config: WorldConfig) -> Scene:
     """The world of a configuration; the same one for the same seed and densities."""
     layout = make_layout(config, np.random.default_rng([config.seed, LAYOUT_STREAM]))
     rng = np.random.default_rng([config.seed, SCENE_STREAM])
+    variety = variety_of(config.seed)
     match config.route:
         case "endless_corridor":
             return Scene(_tunnel(3.0, 2.9, layout.period), (), layout)
-        case "corridor":
-            static = joined(make_corridors(rng))
-            return Scene(static, tuple(make_people_indoors(layout, config.scene, rng, _next_instance(static))), layout)
-        case _:
-            static = _streets(layout, config, rng)
-            movers = make_street_movers(layout, config, rng, _next_instance(static))
-            return Scene(static, tuple(movers), layout)
+        case "corridor" | "office":
+            static, things = _indoors(layout, config, rng, variety)
+            people = make_people_indoors(layout, config.scene, rng, _next_instance(static))
+            return Scene(static, tuple(people), layout, things)
+    static, things = _streets(layout, config, rng, variety)
+    movers = make_street_movers(layout, config, rng, _next_instance(static))
+    return Scene(static, tuple(movers), layout, things)
 
 
-def _streets(layout: Layout, config: WorldConfig, rng: np.random.Generator) -> Mesh:
-    houses = make_buildings(layout, config.scene, rng, 1)
-    furnisher = Furnisher(layout, config.scene, rng, 1 + len(houses))
-    furnisher.furnish([_footprint(house) for house in houses])
-    things = [*houses, *furnisher.meshes]
-    if layout.period > 0.0:
-        things = [copy for thing in things for copy in _repeated(thing, layout.period)]
-    return joined([make_ground(layout, _area(layout)), *things])
+def _indoors(
+    layout: Layout, config: WorldConfig, rng: np.random.Generator, variety: Variety
+) -> tuple[Mesh, tuple[Thing, ...]]:
+    """All that stands still in a building, and what is seen through its windows."""
+    stage = Stage(layout, None, 1)
+    if layout.floor_plan is None:
+        building = make_corridors(stage, rng, variety)
+    else:
+        building = make_rooms(layout.floor_plan, rng, variety)
+        Interior(stage, layout.floor_plan, config.scene.clutter, rng, variety).furnish()
+        make_surroundings(stage, layout.floor_plan, config.scene.leaves_per_tree, rng, variety)
+    return joined([*building, *stage.meshes]), tuple(stage.things)
+
+
+def _streets(
+    layout: Layout, config: WorldConfig, rng: np.random.Generator, variety: Variety
+) -> tuple[Mesh, tuple[Thing, ...]]:
+    """All that stands still outdoors."""
+    looks = np.random.default_rng([config.seed, LOOK_STREAM])
+    houses = make_buildings(layout, config.scene, rng, 1, variety)
+    if layout.passage is not None:
+        make = make_hall if layout.has_hall else make_passage
+        houses.append(make(layout, layout.passage, rng, variety, 1 + len(houses)))
+    footprints = [_footprint(house) for house in houses]
+    distant = make_skyline(layout, footprints, looks, variety, 1 + len(houses))
+    area = _area(layout)
+    ground = survey(layout, area)
+    stage = Stage(layout, ground, 1 + len(houses) + len(distant))
+    Furnisher(stage, config.scene, rng, variety).furnish(footprints)
+    markings = make_markings(layout, ground, looks, variety)
+    static = [make_ground(layout, ground, looks, variety), make_land(layout, area, looks, variety)]
+    return _repeating(layout, static, markings, [*houses, *distant, *stage.meshes], stage.things)
+
+
+def _repeating(
+    layout: Layout, static: list[Mesh], markings: Mesh, objects: list[Mesh], things: list[Thing]
+) -> tuple[Mesh, tuple[Thing, ...]]:
+    """The whole world, with all copies of what repeats."""
+    if layout.period == 0.0:
+        return joined([*static, markings, *objects]), tuple(things)
+    copies = [_repeated(mesh, layout.period) for mesh in objects]
+    kept = {int(number) for copy in copies if copy for number in np.unique(copy[0].instance_ids)}
+    lines = [placed(markings, 0.0, (k * layout.period, 0.0, 0.0)) for k in (-1, 0, 1)]
+    flat = [mesh for copy in copies for mesh in copy]
+    return joined([*static, *lines, *flat]), tuple(thing for thing in things if thing.instance_id in kept)
 
 
 def _repeated(thing: Mesh, period: float) -> list[Mesh]:
@@ -79,6 +137,7 @@ def _repeated(thing: Mesh, period: float) -> list[Mesh]:
     if not 0.0 <= middle < period:
         return []
     near = [k for k in (-1, 0, 1) if -REACH - 20.0 < middle + k * period < period + REACH + 20.0]
+    near.sort(key=abs)  # the copy in [0, period) first
     return [placed(thing, 0.0, (k * period, 0.0, 0.0)) for k in near]
 
 
@@ -105,10 +164,11 @@ def _tunnel(width: float, height: float, period: float) -> Mesh:
     x = np.arange(-REACH - 5.0, REACH + period + 10.0, 5.0)
     rim = np.array([[-width / 2, 0.0], [width / 2, 0.0], [width / 2, height], [-width / 2, height], [-width / 2, 0.0]])
     meshes = []
-    for k, (kind, material) in enumerate(
-        [(Class.OTHER_FLAT, Material.CONCRETE)] + [(Class.MANMADE, Material.PLASTER)] * 3
+    for k, (kind, material, texture) in enumerate(
+        [(Class.OTHER_FLAT, Material.CONCRETE, Texture.LINOLEUM)]
+        + [(Class.MANMADE, Material.PLASTER, Texture.PLASTER)] * 3
     ):
         a, b = rim[k], rim[k + 1]
         faces = [[[p, *a], [q, *a], [q, *b], [p, *b]] for p, q in pairwise(x)]
-        meshes.append(surface(quads(np.array(faces)), kind, material))
+        meshes.append(surface(quads(np.array(faces)), kind, material, 0, Look(texture.layer(0))))
     return joined(meshes)

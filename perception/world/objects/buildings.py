@@ -1,4 +1,4 @@
-"""Buildings along the streets: fronts with windows, doors, shops and balconies, roofs, and the built-over passage."""
+"""Buildings along the streets: where they stand, their walls, roofs, and what is fixed to them."""
 
 from dataclasses import dataclass
 
@@ -6,58 +6,63 @@ import numpy as np
 
 from perception.core.classes import Class
 from perception.world.config import SceneConfig
-from perception.world.geometry.mesh import Mesh, box, joined, prism, quads, surface
-from perception.world.layout import PAVEMENT, ROAD_HALF, Layout, Rectangle, Street
-from perception.world.materials import Material
-from perception.world.objects.walls import Opening, Wall, make_wall
+from perception.world.geometry.mesh import Look, Mesh, box, joined, surface
+from perception.world.layout import PAVEMENT, Layout, Rectangle, Street
+from perception.world.materials import Material, Texture
+from perception.world.objects.colours import one_of
+from perception.world.objects.facades import STOREY, Style, draw_style, dress, frame, is_door, lay_windows
+from perception.world.objects.plants import make_ivy
+from perception.world.objects.roofs import ROOFS, draw_roof_stuff, make_roof
+from perception.world.objects.shapes import Stuff, rod, shade
+from perception.world.objects.walls import Fittings, Opening, Wall, make_wall
+from perception.world.variety import TRAINING, Variety
 
-STOREY = 3.1  # m
 CELLAR = 2.5  # m that a building goes below the ground at its middle, so that no slope uncovers it
-COLUMN_LINE = ROAD_HALF + 0.35  # m from the middle of the road to the columns of the passage
 FRONTAGE, DEPTH = (8.0, 17.0), (8.0, 13.0)  # m, of a plot
+SIDE_WINDOWS = 0.4  # share of walls away from the street that have windows
+FENCES: tuple[tuple[int, int, int], ...] = ((52, 54, 58), (86, 92, 96), (60, 76, 66), (180, 180, 178))
 
 
 @dataclass(frozen=True, slots=True)
-class Building:
-    """One house on a plot. `front` is the side of the plot at the street: 0 low y, 1 high x, 2 high y, 3 low x."""
+class Plot:
+    """Where a house may stand. `front` is its side at the street: 0 low y, 1 high x, 2 high y, 3 low x."""
 
-    plot: Rectangle
+    area: Rectangle
     front: int
-    ground: float  # m
-    num_storeys: int
-    material: Material
-    instance: int
-
-    @property
-    def top(self) -> float:
-        """Height of the eaves."""
-        return self.ground + 0.4 + STOREY * self.num_storeys
 
     def corners(self) -> list[tuple[float, float]]:
-        """Corners of the plot, counter-clockwise from low x, low y."""
-        p = self.plot
+        """Corners, counter-clockwise from low x, low y."""
+        p = self.area
         return [(p.x_low, p.y_low), (p.x_high, p.y_low), (p.x_high, p.y_high), (p.x_low, p.y_high)]
 
 
-def make_buildings(layout: Layout, config: SceneConfig, rng: np.random.Generator, first_instance: int) -> list[Mesh]:
-    """A mesh for each building, with instances from `first_instance` on."""
-    taken = [street.area(PAVEMENT) for street in layout.streets]
+def make_buildings(
+    layout: Layout, config: SceneConfig, rng: np.random.Generator, first_instance: int, variety: Variety = TRAINING
+) -> list[Mesh]:
+    """A mesh for each building along the streets, with instances from `first_instance` on."""
+    taken = [street.area(PAVEMENT) for street in layout.streets] + list(layout.plazas)
     if layout.passage is not None:
-        taken.append(layout.passage)
+        taken.append(layout.passage.grown(1.0 if layout.has_hall else 0.0))
     out: list[Mesh] = []
-    for street in layout.furnished:
-        for side in (-1, 1):
-            for plot, front in _plots(street, side, config, rng):
-                if any(plot.overlaps(other) for other in taken):
-                    continue
-                taken.append(plot)
-                out.append(_house(_drawn(plot, front, layout, rng, first_instance + len(out)), rng))
-    if layout.passage is not None:
-        out.append(_passage(layout, layout.passage, rng, first_instance + len(out)))
+    for plot in _plots(layout, config, rng):
+        if any(plot.area.overlaps(other) for other in taken):
+            continue
+        taken.append(plot.area)
+        out.append(make_house(plot, layout, rng, variety, first_instance + len(out)))
     return out
 
 
-def _plots(street: Street, side: int, config: SceneConfig, rng: np.random.Generator) -> list[tuple[Rectangle, int]]:
+def _plots(layout: Layout, config: SceneConfig, rng: np.random.Generator) -> list[Plot]:
+    out = []
+    for street in layout.furnished:
+        for side in (-1, 1):
+            out += _row(street, side, config, rng)
+        if layout.period == 0.0:
+            out += [_end(street, end, rng) for end in (0, 1)]
+    return out
+
+
+def _row(street: Street, side: int, config: SceneConfig, rng: np.random.Generator) -> list[Plot]:
     """Plots along one side of a street, from a little before its start to a little after its end."""
     start, stop = np.minimum(street.start, street.stop), np.maximum(street.start, street.stop)
     axis = 0 if street.is_along_x else 1
@@ -71,153 +76,171 @@ def _plots(street: Street, side: int, config: SceneConfig, rng: np.random.Genera
         low[1 - axis] += near if side > 0 else -near - depth
         size = [width, depth] if axis == 0 else [depth, width]
         if rng.random() > config.building_gap:
-            out.append((Rectangle(low[0], low[1], low[0] + size[0], low[1] + size[1]), front))
+            out.append(Plot(Rectangle(low[0], low[1], low[0] + size[0], low[1] + size[1]), front))
             at += width + float(rng.choice([0.0, 0.0, 1.2]))
         else:
             at += rng.uniform(4.0, 12.0)
     return out
 
 
-def _drawn(plot: Rectangle, front: int, layout: Layout, rng: np.random.Generator, instance: int) -> Building:
-    x, y = 0.5 * (plot.x_low + plot.x_high), 0.5 * (plot.y_low + plot.y_high)
-    ground = float(layout.terrain.height(np.array([x]), np.array([y]))[0])
-    material = Material(int(rng.choice([Material.PLASTER, Material.PLASTER, Material.BRICK, Material.CONCRETE])))
-    return Building(plot, front, ground, int(rng.choice([1, 2, 2, 3, 3, 4, 5])), material, instance)
+def _end(street: Street, end: int, rng: np.random.Generator) -> Plot:
+    """A house that closes a street at its low (0) or high (1) end."""
+    area = street.area(PAVEMENT + 0.3)
+    half, depth = 0.5 * rng.uniform(14.0, 20.0), rng.uniform(*DEPTH)
+    (x, y), low = street.start, end == 0
+    if street.is_along_x:
+        edge = area.x_low - depth if low else area.x_high
+        return Plot(Rectangle(edge, y - half, edge + depth, y + half), 1 if low else 3)
+    edge = area.y_low - depth if low else area.y_high
+    return Plot(Rectangle(x - half, edge, x + half, edge + depth), 2 if low else 0)
 
 
-def _house(house: Building, rng: np.random.Generator) -> Mesh:
+def make_house(plot: Plot, layout: Layout, rng: np.random.Generator, variety: Variety, instance: int) -> Mesh:
     """Four walls, of which the front and at times the others have windows, a roof, and what sticks out."""
-    corners = house.corners()
-    parts = []
+    middle = 0.5 * (plot.area.x_low + plot.area.x_high), 0.5 * (plot.area.y_low + plot.area.y_high)
+    ground = float(layout.terrain.height(np.array([middle[0]]), np.array([middle[1]]))[0])
+    style = draw_style(rng, variety)
+    num_storeys = int(rng.choice(style.family.storeys))
+    kind = variety.choose(rng, ROOFS, style.family.roofs)
+    top = ground + 0.4 + STOREY * num_storeys + (0.0 if kind == "flat" else 0.25)
+    corners, parts = plot.corners(), []
     for side in range(4):
-        wall = Wall(corners[side], corners[(side + 1) % 4], house.ground - CELLAR, house.top, house.material)
-        openings: list[Opening] = []
-        if side == house.front or rng.random() < 0.35:
-            openings = _windows(wall, house, rng, side == house.front)
-        parts.append(make_wall(wall, openings, house.instance))
-        if side == house.front:
-            parts.append(surface(_balconies(wall, openings, rng), Class.MANMADE, Material.CONCRETE, house.instance))
-    return joined([*parts, _roof(house, rng)])
+        stuff = style.wall if side == plot.front or kind != "flat" else style.side
+        reveal = style.trim if style.has_surround else None
+        wall = Wall(
+            corners[side], corners[(side + 1) % 4], ground - CELLAR, top, stuff.material,
+            Look(stuff.texture_id, stuff.tint), reveal,
+        )  # fmt: skip
+        parts.append(_side(wall, side == plot.front, ground, num_storeys, style, rng, variety, instance))
+    roof_stuff = draw_roof_stuff(rng, variety, style.wall, style.trim)
+    roof = make_roof(plot.area, top, kind, roof_stuff, rng, variety)
+    return _numbered(joined([*parts, roof]), instance)
 
 
-def _windows(wall: Wall, house: Building, rng: np.random.Generator, is_front: bool) -> list[Opening]:
-    """Windows in rows, storey by storey; on the ground floor of a front a door and perhaps shop windows."""
-    bay = rng.uniform(2.4, 3.6)
-    count = int((wall.length - 1.0) / bay)
-    width, height, depth = rng.uniform(0.9, 1.5), rng.uniform(1.2, 1.8), rng.uniform(0.12, 0.35)
-    margin = 0.5 * (wall.length - count * bay)
-    is_shop, door = rng.random() < 0.4, int(rng.integers(0, max(count, 1)))
-    out = []
-    for storey in range(house.num_storeys):
-        floor = house.ground + 0.4 + STOREY * storey
-        for k in range(count):
-            middle = margin + (k + 0.5) * bay
-            if storey == 0 and is_front and k == door:
-                out.append(Opening(middle - 0.6, middle + 0.6, floor - 0.4, floor + 2.1, 0.45, Material.WOOD))
-            elif storey == 0 and is_front and is_shop:
-                half = 0.42 * bay
-                out.append(Opening(middle - half, middle + half, floor + 0.2, floor + 2.4, 0.25, Material.GLASS))
-            else:
-                low = floor + 0.9
-                out.append(Opening(middle - width / 2, middle + width / 2, low, low + height, depth, Material.GLASS))
-    return out
+def _numbered(mesh: Mesh, instance: int) -> Mesh:
+    mesh.instance_ids[:] = instance
+    return mesh
 
 
-def _balconies(wall: Wall, openings: list[Opening], rng: np.random.Generator) -> np.ndarray:
-    """Balconies, bays, sills and awnings before some of the openings, as triangles in the world."""
-    along = (np.array(wall.stop) - np.array(wall.start)) / wall.length
-    axes = np.array([[*along, 0.0], [-along[1], along[0], 0.0], [0.0, 0.0, 1.0]])
-    parts = [np.zeros((0, 3, 3))]
-    has_balconies, has_sills = rng.random() < 0.4, rng.random() < 0.6
-    for o in openings:
-        draw = rng.random()
-        if o.low < wall.low + CELLAR + 1.0:
-            if draw < 0.25:  # an awning over a shop or a door
-                parts.append(box([o.start - 0.2, -1.1, o.high + 0.1], [o.stop + 0.2, 0.0, o.high + 0.2]))
-        elif has_balconies and draw < 0.5 and o.low > wall.low + CELLAR + STOREY:
-            a, b, z, reach = o.start - 0.5, o.stop + 0.5, o.low - 0.9, rng.uniform(0.8, 1.4)
-            parts.append(box([a, -reach, z - 0.15], [b, 0.0, z]))
-            parts.append(box([a, -reach, z + 0.1], [b, -reach + 0.04, z + 1.0]))
-            parts += [box([x, -reach, z + 0.1], [x + 0.04, 0.0, z + 1.0]) for x in (a, b - 0.04)]
-        elif has_sills:
-            parts.append(box([o.start - 0.1, -0.14, o.low - 0.08], [o.stop + 0.1, 0.0, o.low]))
-    local = np.concatenate(parts)
-    return local @ axes + np.array([*wall.start, 0.0])
+def _side(
+    wall: Wall,
+    is_front: bool,
+    ground: float,
+    num_storeys: int,
+    style: Style,
+    rng: np.random.Generator,
+    variety: Variety,
+    instance: int,
+) -> Mesh:
+    """One wall of a house with all that is on it."""
+    fittings = Fittings(wall, instance)
+    openings: list[Opening] = []
+    if is_front:
+        openings = lay_windows(wall.length, ground, num_storeys, style, rng, variety, True)
+        dress(fittings, openings, style, rng, variety)
+        if style.has_balconies:
+            _balconies(fittings, openings, ground, style, rng, variety)
+        _bands(fittings, ground, style, openings)
+    elif rng.random() < SIDE_WINDOWS:
+        openings = lay_windows(wall.length, ground, num_storeys, style, rng, variety, False)
+        for opening in openings:
+            frame(fittings, opening, style.frame, (1, 1) if style.panes == (1, 1) else (2, 1))
+    extras = [] if openings else [_blank(fittings, ground, rng, variety)]
+    _pipes(fittings, ground, rng, is_front)
+    if openings and rng.random() < 0.35:
+        _coolers(fittings, openings, rng)
+    return joined([make_wall(wall, openings, instance), fittings.mesh(), *extras])
 
 
-def _roof(house: Building, rng: np.random.Generator) -> Mesh:
-    """A flat roof with a parapet, or a gable along the longer side; both with a chimney."""
-    p, z = house.plot, house.top
-    x_size, y_size = p.x_high - p.x_low, p.y_high - p.y_low
-    chimney = box([0.3 * x_size, 0.45 * y_size, 0.0], [0.3 * x_size + 0.8, 0.45 * y_size + 0.6, rng.uniform(1.5, 4.5)])
-    chimney += [p.x_low, p.y_low, z]
-    if rng.random() < 0.45:
-        roof = box([p.x_low - 0.1, p.y_low - 0.1, z - 0.1], [p.x_high + 0.1, p.y_high + 0.1, z + 0.35])
+def _bands(fittings: Fittings, ground: float, style: Style, openings: list[Opening]) -> None:
+    """A plinth, a string course above the ground floor and a cornice under the eaves."""
+    length, top = fittings.wall.length, fittings.wall.high
+    if style.has_cornice:
+        for k, reach in enumerate((0.1, 0.2)):
+            low = top - 0.3 + 0.15 * k
+            fittings.add(box([-0.02, -reach, low], [length + 0.02, 0.0, low + 0.15]), style.trim)
+        low = ground + 0.4 + STOREY - 0.28
+        fittings.add(box([-0.02, -0.07, low], [length + 0.02, 0.0, low + 0.16]), style.trim)
+    if style.plinth is None:
+        return
+    holes = sorted((o.start - 0.14, o.stop + 0.14) for o in openings if is_door(o))
+    edges = [0.0, *(edge for hole in holes for edge in hole), length]
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop - start > 0.05:
+            fittings.add(box([start, -0.06, ground - CELLAR], [stop, 0.0, ground + 0.5]), style.plinth)
+
+
+def _balconies(
+    fittings: Fittings, openings: list[Opening], ground: float, style: Style, rng: np.random.Generator, variety: Variety
+) -> None:
+    """Balconies before some of the windows above the ground floor: bars, panels or glass."""
+    slab = Stuff(Material.CONCRETE, shade(style.trim.tint, 0.9), style.trim.texture_id)
+    kind = int(rng.integers(3))
+    if kind == 0:
+        rail = Stuff(Material.METAL, one_of(rng, FENCES))
+    elif kind == 1:
+        rail = Stuff(Material.METAL, one_of(rng, ((214, 216, 214), (160, 60, 50), (110, 150, 170))))
     else:
-        rise, eaves = rng.uniform(0.25, 0.5) * min(x_size, y_size), 0.4
-        half = 0.5 * y_size + eaves
-        outline = np.array([[-half, 0.0], [half, 0.0], [0.0, rise]])
-        if x_size >= y_size:
-            roof = prism(outline, -0.5 * x_size - eaves, 0.5 * x_size + eaves)[:, :, [1, 0, 2]]
+        rail = Stuff(Material.WOOD, (226, 208, 180), variety.layer(rng, Texture.PLANKS))
+    columns = sorted({round(o.middle, 3) for o in openings})
+    chosen = {c for c in columns if rng.random() < 0.5}
+    reach = rng.uniform(0.9, 1.4)
+    for o in openings:
+        if round(o.middle, 3) not in chosen or o.low < ground + STOREY:
+            continue
+        a, b, z = o.start - 0.35, o.stop + 0.35, o.low - 0.85
+        fittings.add(box([a, -reach, z - 0.16], [b, 0.0, z]), slab)
+        fittings.add(box([a, -reach, z + 1.0], [b, -reach + 0.05, z + 1.06]), rail)
+        ends = [box([x, -reach, z + 1.0], [x + 0.05, 0.0, z + 1.06]) for x in (a, b - 0.05)]
+        fittings.add(np.concatenate(ends), rail)
+        if kind == 0:
+            bars = [_bar(x, -reach + 0.025, z) for x in np.arange(a + 0.02, b, 0.16)]
+            bars += [_bar(x, v, z) for x in (a + 0.025, b - 0.025) for v in np.arange(-reach + 0.16, -0.05, 0.2)]
+            fittings.add(np.concatenate(bars), rail)
         else:
-            half = 0.5 * x_size + eaves
-            outline = np.array([[-half, 0.0], [half, 0.0], [0.0, rise]])
-            roof = prism(outline, -0.5 * y_size - eaves, 0.5 * y_size + eaves)
-        roof = roof + np.array([0.5 * (p.x_low + p.x_high), 0.5 * (p.y_low + p.y_high), z])
-    return joined(
-        [
-            surface(roof, Class.MANMADE, Material.BRICK, house.instance),
-            surface(chimney, Class.MANMADE, Material.BRICK, house.instance),
-        ]
-    )
+            fittings.add(box([a, -reach, z], [b, -reach + 0.03, z + 0.98]), rail)
+            fittings.add(np.concatenate([box([x, -reach, z], [x + 0.03, 0.0, z + 0.98]) for x in (a, b - 0.03)]), rail)
 
 
-def _passage(layout: Layout, area: Rectangle, rng: np.random.Generator, instance: int) -> Mesh:
-    """A building over the street along x through `area`: an indoor hall with arcades, niches, doors and beams."""
-    middle = 0.5 * (area.y_low + area.y_high)
-    half = ROAD_HALF + PAVEMENT - 0.3
-    x = np.arange(area.x_low, area.x_high + 0.1, 4.0)
-    ground = layout.terrain.height(x, np.full_like(x, middle))
-    floor, ceiling = float(ground.min()) - 1.0, float(ground.max()) + 4.4
-    top = ceiling + 2 * STOREY
-    parts = []
-    for sign in (-1.0, 1.0):
-        y = middle + sign * half
-        ends = (area.x_high, area.x_low) if sign < 0 else (area.x_low, area.x_high)
-        wall = Wall((ends[0], y), (ends[1], y), floor, ceiling, Material.CONCRETE)
-        parts.append(make_wall(wall, _niches(wall, ground, rng), instance))
-        outer = area.y_high if sign > 0 else area.y_low
-        shell = Wall((ends[1], outer), (ends[0], outer), floor, top, Material.BRICK)
-        house = Building(area, 0, float(ground.mean()), 3, Material.BRICK, instance)
-        parts.append(make_wall(shell, _windows(shell, house, rng, False), instance))
-        for x_end, turn in ((area.x_low, sign > 0), (area.x_high, sign < 0)):
-            ys = (outer, y) if turn else (y, outer)
-            parts.append(make_wall(Wall((x_end, ys[0]), (x_end, ys[1]), floor, top, Material.BRICK), (), instance))
-    columns = [
-        box(
-            [px - 0.25, middle + sign * COLUMN_LINE - 0.25, floor],
-            [px + 0.25, middle + sign * COLUMN_LINE + 0.25, ceiling],
-        )
-        for px in x[1:-1]
-        for sign in (-1.0, 1.0)
-    ]
-    beams = [box([px - 0.2, middle - half, ceiling - 0.45], [px + 0.2, middle + half, ceiling]) for px in x[1:-1]]
-    slab = quads(
-        np.array([[[area.x_low, middle - half, z], [area.x_high, middle - half, z], [area.x_high, middle + half, z],
-                   [area.x_low, middle + half, z]] for z in (ceiling,)])
-    )  # fmt: skip
-    over = box([area.x_low, middle - half, ceiling + 0.01], [area.x_high, middle + half, top])
-    parts.append(surface(np.concatenate([*columns, *beams, slab, over]), Class.MANMADE, Material.CONCRETE, instance))
-    return joined(parts)
+def _bar(x: float, v: float, z: float) -> np.ndarray:
+    """The four upright faces of a thin bar."""
+    return box([x - 0.011, v - 0.011, z], [x + 0.011, v + 0.011, z + 1.0])[4:]
 
 
-def _niches(wall: Wall, ground: np.ndarray, rng: np.random.Generator) -> list[Opening]:
-    """Doors, niches and shop windows along the inside of the passage."""
-    out, at = [], 1.0
-    base = float(ground.max()) + 0.1
-    while at < wall.length - 3.5:
-        width, depth = rng.uniform(0.9, 3.0), rng.uniform(0.15, 0.9)
-        fill = Material(int(rng.choice([Material.WOOD, Material.GLASS, Material.METAL, Material.PLASTER])))
-        out.append(Opening(at, at + width, base + float(rng.choice([0.0, 0.9])), base + 2.4, depth, fill))
-        at += width + rng.uniform(0.6, 2.5)
-    return out
+def _pipes(fittings: Fittings, ground: float, rng: np.random.Generator, is_front: bool) -> None:
+    """A drain pipe at one end of the wall."""
+    if rng.random() < (0.75 if is_front else 0.3):
+        x = 0.18 if rng.random() < 0.5 else fittings.wall.length - 0.18
+        zinc = Stuff(Material.METAL, one_of(rng, ((168, 172, 174), (92, 70, 58), (232, 232, 228))))
+        fittings.add(rod((x, -0.1, ground - 0.3), (x, -0.1, fittings.wall.high - 0.05), 0.05, 6), zinc, True)
+
+
+def _coolers(fittings: Fittings, openings: list[Opening], rng: np.random.Generator) -> None:
+    """Air conditioners under some windows."""
+    white = Stuff(Material.METAL, (226, 226, 220))
+    for o in openings:
+        if not o.is_unit and rng.random() < 0.22:
+            fittings.add(box([o.middle - 0.4, -0.36, o.low - 0.75], [o.middle + 0.4, -0.04, o.low - 0.2]), white)
+            dark = Stuff(Material.PLASTIC, (70, 72, 74))
+            fittings.add(box([o.middle - 0.33, -0.37, o.low - 0.7], [o.middle + 0.1, -0.35, o.low - 0.25]), dark)
+
+
+def _blank(fittings: Fittings, ground: float, rng: np.random.Generator, variety: Variety) -> Mesh:
+    """A wall without windows: a billboard, posters, ivy or nothing."""
+    wall, draw = fittings.wall, rng.random()
+    if draw < 0.2 and wall.length > 5.0:
+        width, height = rng.uniform(3.0, 4.5), rng.uniform(2.0, 2.8)
+        start, low = rng.uniform(0.4, wall.length - width - 0.4), ground + rng.uniform(2.0, 3.2)
+        frame_stuff = Stuff(Material.METAL, (90, 92, 94))
+        outer = box([start - 0.1, -0.12, low - 0.1], [start + width + 0.1, 0.0, low + height + 0.1])
+        fittings.add(outer, frame_stuff)
+        poster = Stuff(Material.PAINT, (255, 255, 255), variety.layer(rng, Texture.POSTER))
+        fittings.add_panel((start, start + width), (low, low + height), -0.13, poster)
+    elif draw < 0.35:
+        for _ in range(int(rng.integers(1, 5))):
+            start, low = rng.uniform(0.3, wall.length - 1.2), ground + rng.uniform(0.7, 1.2)
+            poster = Stuff(Material.PAINT, (246, 244, 238), variety.layer(rng, Texture.POSTER))
+            fittings.add_panel((start, start + 0.84), (low, low + 1.19), -0.012, poster)
+    elif draw < 0.5:
+        return make_ivy(fittings.wall, ground, rng, variety)
+    return surface(np.zeros((0, 3, 3)), Class.MANMADE, Material.PLASTER)

@@ -1,0 +1,1 @@
+"""Plans of the generated worlds: one file for each family of routes."""

@@ -25,6 +25,18 @@ class Clusters:
     ranges: np.ndarray  # (C, 2) int32: first triangle of each cluster and the one after its last
     bodies: np.ndarray  # (C,) int32: body it belongs to
     boxes: np.ndarray  # (C, 6) float32: low xyz, high xyz, in the frame of the body
+    by_instance: "Instances"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instances:
+    """The triangles of `Clusters` by the object they belong to, I objects by ascending number."""
+
+    ids: np.ndarray  # (I,) int32
+    order: np.ndarray  # (N,) int32: triangles in `Clusters`
+    starts: np.ndarray  # (I + 1,) int32: where each object starts in `order`
+    bodies: np.ndarray  # (I,) int32: body it belongs to
+    boxes: np.ndarray  # (I, 6) float32: low xyz, high xyz, in the frame of the body
 
 
 def build_clusters(mesh: Mesh, first_rows: np.ndarray, roots: np.ndarray, bvh: Bvh) -> Clusters:
@@ -38,7 +50,25 @@ def build_clusters(mesh: Mesh, first_rows: np.ndarray, roots: np.ndarray, bvh: B
     rows = np.minimum(bvh.rows, max(len(mesh) - 1, 0))  # an empty body has one entry that no cluster names
     corners = mesh.triangles[rows].reshape(-1, 9) if len(mesh) else np.zeros((0, 9), dtype=np.float32)
     is_leaf = mesh.material_ids[rows] == Material.LEAF if len(mesh) else np.zeros(len(rows), dtype=np.bool_)
-    return Clusters(np.ascontiguousarray(corners), rows.astype(np.int32), is_leaf, ranges, bodies, boxes)
+    named = np.concatenate([np.arange(*part) for part in ranges] or [np.zeros(0, dtype=np.int64)])
+    instances = _instances(mesh, first_rows, rows, corners, named)
+    return Clusters(np.ascontiguousarray(corners), rows.astype(np.int32), is_leaf, ranges, bodies, boxes, instances)
+
+
+def _instances(
+    mesh: Mesh, first_rows: np.ndarray, rows: np.ndarray, corners: np.ndarray, named: np.ndarray
+) -> Instances:
+    """The entries `named` of `rows` and `corners` by their object."""
+    order = named[np.argsort(mesh.instance_ids[rows[named]], kind="stable")]
+    ids, starts = np.unique(mesh.instance_ids[rows[order]], return_index=True)
+    bodies = np.searchsorted(first_rows, rows[order[starts]], side="right") - 1
+    boxes = np.zeros((len(ids), 6), dtype=np.float32)
+    if len(ids):
+        points = corners[order].reshape(-1, 3, 3)
+        boxes[:, :3] = np.minimum.reduceat(points.min(axis=1), starts)
+        boxes[:, 3:] = np.maximum.reduceat(points.max(axis=1), starts)
+    starts = np.append(starts, len(order)).astype(np.int32)
+    return Instances(ids.astype(np.int32), order.astype(np.int32), starts, bodies.astype(np.int32), boxes)
 
 
 def _cut_all(bvh: Bvh, root: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,9 +11,12 @@ Two triangles with a common edge see exactly opposite values at it, so each samp
 import numba
 import numpy as np
 
+from perception.core.geometry import inverse
 from perception.world.render.lens import GROUP, MAX_CELLS, NUM_CELLS, SAMPLE_REACH, TILE
 
 NEAR = 0.05  # m: what is nearer to the plane of the camera is not seen
+W_NEAR = np.float32(1.0 / NEAR)
+LEAST = np.float32(1e-45)  # smallest number above 0
 # Numbers of what `set_up` finds out about a triangle:
 EDGES = 0  # 9 numbers: factors of X, of Y and constant, for each of the three edges
 INVERSE_DEPTH = 9  # 3 numbers likewise, 1/m
@@ -21,6 +24,12 @@ LOWEST, HIGHEST = 12, 13  # inverse depth, 1/m
 X_LOW, X_HIGH, Y_LOW, Y_HIGH = 14, 15, 16, 17  # ideal coordinates
 INVERSE_VOLUME = 18  # turns the values of edges into barycentric coordinates times inverse depth
 NUM_SETUP = 19
+
+
+def camera_from_bodies(T_world_camera: np.ndarray, T_world_mover: np.ndarray) -> np.ndarray:
+    """`T_camera_body` (M + 1, 3, 4) of the static body of a world and of its movers (M, 4, 4)."""
+    T_camera_world = inverse(T_world_camera)
+    return np.ascontiguousarray(np.concatenate([T_camera_world[None], T_camera_world @ T_world_mover])[:, :3])
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -158,18 +167,46 @@ def num_groups_x(lens):
     return (lens.num_tiles[0] + GROUP - 1) // GROUP
 
 
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def edge_within(setup, edge, x0, y0):
+    """An edge within a tile in float32: its three numbers and the value from which on a sample is inside.
+
+    A sample exactly on an edge belongs to the side whose edge points to the right, or straight down.
+    """
+    a, b = setup[edge], setup[edge + 1]
+    c = a * x0 + b * y0 + setup[edge + 2]
+    owns = a > 0.0 or (a == 0.0 and b > 0.0)
+    return np.float32(a), np.float32(b), np.float32(c), np.float32(0.0) if owns else LEAST
+
+
 @numba.njit(nogil=True, cache=True)
-def is_in_view(lens, sphere, T):
-    """False where a sphere (x, y, z, radius), moved by `T`, is outside of the view."""
-    x = T[0, 0] * sphere[0] + T[0, 1] * sphere[1] + T[0, 2] * sphere[2] + T[0, 3]
-    y = T[1, 0] * sphere[0] + T[1, 1] * sphere[1] + T[1, 2] * sphere[2] + T[1, 3]
-    z = T[2, 0] * sphere[0] + T[2, 1] * sphere[1] + T[2, 2] * sphere[2] + T[2, 3]
-    v, r = lens.field, sphere[3]
+def is_box_in_view(lens, box, T):
+    """False where the sphere around a box (low xyz, high xyz), moved by `T`, is outside of the view."""
+    x, y, z, r = _sphere_of(box, T)
+    v = lens.field
     if z + r <= NEAR:
         return False
     if x - v[1] * z > r * np.sqrt(1.0 + v[1] * v[1]) or v[0] * z - x > r * np.sqrt(1.0 + v[0] * v[0]):
         return False
     return not (y - v[3] * z > r * np.sqrt(1.0 + v[3] * v[3]) or v[2] * z - y > r * np.sqrt(1.0 + v[2] * v[2]))
+
+
+@numba.njit(nogil=True, cache=True)
+def nearest_depth(box, T):
+    """Depth (m) that nothing in a box is nearer than."""
+    _, _, z, r = _sphere_of(box, T)
+    return z - r
+
+
+@numba.njit(nogil=True, cache=True)
+def _sphere_of(box, T):
+    hx, hy = 0.5 * (np.float64(box[3]) - box[0]), 0.5 * (np.float64(box[4]) - box[1])
+    hz = 0.5 * (np.float64(box[5]) - box[2])
+    px, py, pz = box[0] + hx, box[1] + hy, box[2] + hz
+    x = T[0, 0] * px + T[0, 1] * py + T[0, 2] * pz + T[0, 3]
+    y = T[1, 0] * px + T[1, 1] * py + T[1, 2] * pz + T[1, 3]
+    z = T[2, 0] * px + T[2, 1] * py + T[2, 2] * pz + T[2, 3]
+    return x, y, z, np.sqrt(hx * hx + hy * hy + hz * hz)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

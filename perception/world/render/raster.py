@@ -15,14 +15,16 @@ from perception.world.render.projection import (
     INVERSE_DEPTH,
     INVERSE_VOLUME,
     LOWEST,
-    NEAR,
     NUM_SETUP,
+    W_NEAR,
     X_HIGH,
     X_LOW,
     Y_HIGH,
     Y_LOW,
-    is_in_view,
+    edge_within,
+    is_box_in_view,
     misses_group,
+    nearest_depth,
     num_groups_x,
     set_up,
     set_up_box,
@@ -30,8 +32,6 @@ from perception.world.render.projection import (
 )
 
 SKY = -1  # in `rows`
-W_NEAR = np.float32(1.0 / NEAR)
-LEAST = np.float32(1e-45)  # smallest number above 0
 ROUNDING = 4e-7  # relative, more than the inverse depth of a sample can be off
 REFRESH = 6  # triangles drawn into a tile after which its lowest inverse depth is looked up again
 FEW_TILES = 12  # up to so many a triangle or box is tested tile by tile, without groups
@@ -41,21 +41,12 @@ MANY_TILES = 128  # boxes that cover more are not tested
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def visible_clusters(lens, boxes, bodies, T_camera_body, out, distances):
     """Numbers of the clusters in view, in `out`, and their distances (m); returns how many."""
-    sphere = np.empty(4)
     count = 0
     for c in range(len(boxes)):
-        radius = 0.0
-        for k in range(3):
-            half = 0.5 * (np.float64(boxes[c, k + 3]) - boxes[c, k])
-            sphere[k] = boxes[c, k] + half
-            radius += half * half
-        sphere[3] = np.sqrt(radius)
         T = T_camera_body[bodies[c]]
-        if not is_in_view(lens, sphere, T):
-            continue
-        z = T[2, 0] * sphere[0] + T[2, 1] * sphere[1] + T[2, 2] * sphere[2] + T[2, 3]
-        out[count], distances[count] = c, z - sphere[3]
-        count += 1
+        if is_box_in_view(lens, boxes[c], T):
+            out[count], distances[count] = c, nearest_depth(boxes[c], T)
+            count += 1
     return count
 
 
@@ -156,27 +147,15 @@ def _draw_tile(lens, setup, tile_x, tile_y, y_first, y_last, row, is_leaf, w_buf
         tile_w[tile] = _lowest(w_buffer, at, stride)
 
 
-@numba.njit(nogil=True, cache=True, forceinline=True)
-def _edge(setup, edge, x0, y0):
-    """An edge within a tile in float32: its three numbers and the value from which on a sample is inside.
-
-    A sample exactly on an edge belongs to the side whose edge points to the right, or straight down.
-    """
-    a, b = setup[edge], setup[edge + 1]
-    c = a * x0 + b * y0 + setup[edge + 2]
-    owns = a > 0.0 or (a == 0.0 and b > 0.0)
-    return np.float32(a), np.float32(b), np.float32(c), np.float32(0.0) if owns else LEAST
-
-
 @numba.njit(nogil=True, cache=True)
 def _fill_part(
     setup, x0, y0, table, offsets_x, offsets_y, at, stride, first, last, row, w_buffer, row_buffer
 ):  # fmt: skip
     """Rows `first` to `last` of a tile: the samples inside of all three edges that are nearest so far."""
-    a0, b0, c0, t0 = _edge(setup, 0, x0, y0)
-    a1, b1, c1, t1 = _edge(setup, 3, x0, y0)
-    a2, b2, c2, t2 = _edge(setup, 6, x0, y0)
-    aw, bw, cw, _ = _edge(setup, INVERSE_DEPTH, x0, y0)
+    a0, b0, c0, t0 = edge_within(setup, 0, x0, y0)
+    a1, b1, c1, t1 = edge_within(setup, 3, x0, y0)
+    a2, b2, c2, t2 = edge_within(setup, 6, x0, y0)
+    aw, bw, cw, _ = edge_within(setup, INVERSE_DEPTH, x0, y0)
     lowest, highest = np.float32(setup[LOWEST]), np.float32(setup[HIGHEST])
     for line in range(numba.uintp(first), numba.uintp(last + 1)):
         q = table + line * numba.uintp(TILE_ROW)
@@ -217,10 +196,10 @@ def _fill_leaf(
     setup, x0, y0, table, offsets_x, offsets_y, at, stride, first, last, row, w_buffer, row_buffer
 ):  # fmt: skip
     """As `_fill_part` for foliage: also the mask of leaves decides."""
-    a0, b0, c0, t0 = _edge(setup, 0, x0, y0)
-    a1, b1, c1, t1 = _edge(setup, 3, x0, y0)
-    a2, b2, c2, t2 = _edge(setup, 6, x0, y0)
-    aw, bw, cw, _ = _edge(setup, INVERSE_DEPTH, x0, y0)
+    a0, b0, c0, t0 = edge_within(setup, 0, x0, y0)
+    a1, b1, c1, t1 = edge_within(setup, 3, x0, y0)
+    a2, b2, c2, t2 = edge_within(setup, 6, x0, y0)
+    aw, bw, cw, _ = edge_within(setup, INVERSE_DEPTH, x0, y0)
     lowest, highest = np.float32(setup[LOWEST]), np.float32(setup[HIGHEST])
     inverse_volume = np.float32(setup[INVERSE_VOLUME])
     for line in range(numba.uintp(first), numba.uintp(last + 1)):

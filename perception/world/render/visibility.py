@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.core.cameras import CameraModel
-from perception.core.geometry import inverse
 from perception.core.types import check
 from perception.world.geometry.raycast import Accelerator
 from perception.world.render import raster
+from perception.world.render.coverage import instance_coverage
 from perception.world.render.lens import NUM_SAMPLES, SAMPLES, TILE, Lens, LensTables, lens_of
+from perception.world.render.projection import camera_from_bodies
 from perception.world.render.raster import SKY, draw_clusters, invert, visible_clusters
 
-__all__ = ["SAMPLES", "SKY", "Visibility", "face_normals", "rasterise"]
+__all__ = ["SAMPLES", "SKY", "Visibility", "face_normals", "instance_coverage", "rasterise"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,12 +69,6 @@ def face_normals(
     T_camera_body = camera_from_bodies(T_world_camera, T_world_mover)
     raster.face_normals(rows, world.mesh.triangles, world.first_rows, T_camera_body, lens.middles, out)
     return out
-
-
-def camera_from_bodies(T_world_camera: np.ndarray, T_world_mover: np.ndarray) -> np.ndarray:
-    """`T_camera_body` (M + 1, 3, 4) of the static body and the movers of a world."""
-    T_camera_world = inverse(T_world_camera)
-    return np.ascontiguousarray(np.concatenate([T_camera_world[None], T_camera_world @ T_world_mover])[:, :3])
 
 
 def _nearest_first(world: Accelerator, lens: LensTables, T_camera_body: np.ndarray) -> np.ndarray:

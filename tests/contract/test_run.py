@@ -95,6 +95,22 @@ def test_signal_during_the_start_ends_it_as_well(robot, pause):
     assert b"Traceback" not in run.log
 
 
+def test_each_stage_in_a_process_of_its_own_takes_what_is_its(robot):
+    from sensor_msgs.msg import Image
+
+    from nodes import qos
+
+    images = robot.node.create_publisher(Image, "/front/image_raw", qos.result(2))
+    with running("--placement", "split", "--set", "input.camera_topics=[/front/image_raw]") as run:
+        wait_for(lambda: images.get_subscription_count(), "the camera node", START_LIMIT)
+        wait_for(lambda: robot.points.get_subscription_count(), "the odometry node", START_LIMIT)
+        wait_for(lambda: robot.node.count_publishers("/front/image_rect"), "the rectified images")
+        assert images.get_subscription_count() == 1
+        assert len(run.nodes()) == 2
+        code, seconds = run.stop()
+    assert (code, seconds < STOP_LIMIT) == (0, True), run.log.decode()
+
+
 def test_killed_node_ends_the_group_with_its_name(robot):
     with running() as run:
         wait_for(lambda: robot.points.get_subscription_count(), "the node", START_LIMIT)

@@ -69,3 +69,14 @@ def test_clearing_counts_what_is_thrown_away():
 def test_capacity_below_one_is_refused():
     with pytest.raises(ValueError, match="capacity"):
         Mailbox(0)
+
+
+def test_an_item_takes_the_place_of_those_that_it_replaces_and_all_are_counted():
+    box = Mailbox(3)
+    for item in ("a1", "b1", "a2", "c1", "b2"):
+        box.put(item, replaces=lambda old, item=item: old[0] == item[0])
+    assert [box.get(0.0) for _ in range(3)] == ["a2", "c1", "b2"]
+    assert (box.num_put, box.num_dropped, box.num_taken) == (5, 2, 3)
+    for item in ("a", "b", "c", "d"):
+        box.put(item, replaces=lambda old: False)
+    assert [box.get(0.0) for _ in range(3)] == ["b", "c", "d"]

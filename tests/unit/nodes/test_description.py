@@ -22,6 +22,21 @@ def test_split_is_one_process_for_each_stage():
     assert [(p.name, p.executable) for p in plan.processes] == [("odometry", "odometry_node")]
 
 
+def test_configured_cameras_add_a_camera_node():
+    options = RunOptions(
+        placement="split", overrides=("input.camera_topics=[/front/image_raw]", "camera.rectify=false")
+    )
+    plan = describe(options)
+    assert [(p.name, p.executable) for p in plan.processes] == [
+        ("odometry", "odometry_node"),
+        ("camera", "camera_node"),
+    ]
+    odometry, camera = (process.parameters for process in plan.processes)
+    assert camera["input.camera_topics"] == ["/front/image_raw"]
+    assert camera["camera.rectify"] is False
+    assert "camera.rectify" not in odometry
+
+
 def test_overrides_reach_the_nodes_as_parameters_and_defaults_do_not():
     process = only(RunOptions(overrides=("odometry.time.max_gap=2", "input.T_base_lidar=[0, 0, 1, 0, 0, 0, 1]")))
     assert process.parameters["odometry.time.max_gap"] == 2.0

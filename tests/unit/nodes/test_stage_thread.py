@@ -7,8 +7,8 @@ import pytest
 from nodes.stage_thread import StageThread
 from perception.core.errors import InvalidInput, MissingTransform
 from perception.core.health import OK, Level
-from perception.core.types import Odometry, OdometryUpdate, RegistrationReport, Scan
-from perception.pipeline.spec import Stage, ordered
+from perception.core.types import ImageFrame, Odometry, OdometryUpdate, RegistrationReport, Scan
+from perception.pipeline.spec import Stage, latest, ordered
 
 
 class Echo:
@@ -38,9 +38,9 @@ class Echo:
 
 
 class Bench:
-    def __init__(self, capacity=400, make=None):
+    def __init__(self, capacity=400, make=None, inbox=None):
         self.worker, self.out = Echo(), []
-        stage = Stage("echo", lambda config, rig: self.worker, ("in",), ("echo",), ordered(capacity), 100)
+        stage = Stage("echo", lambda config, rig: self.worker, ("in",), ("echo",), inbox or ordered(capacity), 100)
         self.thread = StageThread(stage, make or (lambda: self.worker), lambda stream, item: self.out.append(item))
         self.thread.start()
 
@@ -152,3 +152,49 @@ def test_latency_counts_from_the_arrival_of_the_scan_inside_the_output(bench):
     bench.put(OdometryUpdate(pose, scan.points, RegistrationReport(0, 0, 0, 0.0)))
     bench.wait(lambda: len(bench.out) == 2)
     assert 50.0 <= bench.thread.latency.quantiles().p50 < 500.0
+
+
+def picture(frame_id, stamp_ns):
+    return ImageFrame(stamp_ns, frame_id, np.zeros((2, 2), np.uint8))
+
+
+def test_of_each_camera_only_the_freshest_image_waits_and_that_is_no_overload():
+    bench = Bench(inbox=latest())
+    bench.worker.go.clear()
+    bench.put(picture("left", 1))
+    bench.wait(lambda: len(bench.thread.inbox) == 0)
+    for stamp_ns in (2, 3, 4):
+        bench.put(picture("left", stamp_ns), picture("right", stamp_ns))
+    bench.worker.go.set()
+    bench.wait(lambda: len(bench.out) == 3)
+    assert {(frame.frame_id, frame.stamp_ns) for frame in bench.out} == {("left", 1), ("left", 4), ("right", 4)}
+    assert bench.thread.counters()["inbox dropped"] == 4
+    assert bench.thread.overload(time.monotonic_ns()) == OK
+    assert bench.thread.stop()
+
+
+def test_dropped_scans_are_an_overload_for_a_while():
+    bench = Bench(capacity=2)
+    bench.worker.go.clear()
+    bench.put(*range(9))
+    assert bench.thread.overload(time.monotonic_ns()).level is Level.DEGRADED
+    bench.worker.go.set()
+    assert bench.thread.stop()
+
+
+def test_latency_of_an_image_counts_from_its_arrival(bench):
+    bench.thread.put("in", picture("left", 1000), time.monotonic_ns() - 50_000_000)
+    bench.thread.put("in", picture("right", 1000), time.monotonic_ns())
+    bench.wait(lambda: len(bench.out) == 2)
+    assert 50.0 <= max(bench.thread.latency._samples_ms) < 500.0
+    assert min(bench.thread.latency._samples_ms) < 50.0
+
+
+def test_images_without_an_output_do_not_fill_the_memory():
+    bench = Bench(inbox=latest())
+    bench.worker.go.clear()
+    for stamp_ns in range(1, 500):
+        bench.put(picture("left", stamp_ns))
+    assert len(bench.thread._images) <= 64
+    bench.worker.go.set()
+    assert bench.thread.stop()

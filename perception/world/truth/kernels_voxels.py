@@ -93,6 +93,14 @@ def _add(x, y, z, area, kind, group, cells):
 
 
 @numba.njit(nogil=True, cache=True)
+def _note(x, y, z, area, kind, group, cells, columns):
+    """Add to a voxel, and to the extent of its column."""
+    _add(x, y, z, area, kind, group, cells)
+    columns[x, y, 0] = min(columns[x, y, 0], z)
+    columns[x, y, 1] = max(columns[x, y, 1], z)
+
+
+@numba.njit(nogil=True, cache=True)
 def _add_column(corners, count, x, y, least, kind, group, cells, columns, buffers):
     """Share the part of a triangle that stands in one column of voxels among these."""
     rest, piece, spare = buffers[0], buffers[1], buffers[2]
@@ -103,16 +111,18 @@ def _add_column(corners, count, x, y, least, kind, group, cells, columns, buffer
         rest, spare, num_rest = spare, rest, num_above
         area = max(_area(piece, num), least)
         if num > 0 and area > np.float32(0.0):  # else it is touched only
-            _add(x, y, z, area, kind, group, cells)
-            columns[x, y, 0] = min(columns[x, y, 0], z)
-            columns[x, y, 1] = max(columns[x, y, 1], z)
+            _note(x, y, z, area, kind, group, cells, columns)
 
 
 @numba.njit(nogil=True, cache=True)
 def _add_triangle(corners, kind, group, cells, columns, buffers):
     """Cut a triangle into slices along x, these into columns."""
-    slots = cells[0]
-    least = TINY if _area(corners, 3) <= TINY else np.float32(0.0)
+    slots, area = cells[0], _area(corners, 3)
+    if _is_in_one_voxel(corners):  # of fine models most are
+        x, y, z = np.int64(corners[0, 0]), np.int64(corners[0, 1]), np.int64(corners[0, 2])
+        _note(x, y, z, max(area, TINY), kind, group, cells, columns)
+        return
+    least = TINY if area <= TINY else np.float32(0.0)
     rest_x, slice_x, spare_x = buffers[3], buffers[4], buffers[5]
     x_low, x_high = _span(corners, 3, 0, slots.shape[0])
     _, num_rest_x = _cut(corners, 3, 0, np.float64(x_low), slice_x, rest_x)
@@ -127,6 +137,15 @@ def _add_triangle(corners, kind, group, cells, columns, buffers):
             rest, spare, num_rest = spare, rest, num_above
             if num > 0:
                 _add_column(piece, num, x, y, least, kind, group, cells, columns, buffers)
+
+
+@numba.njit(nogil=True, cache=True)
+def _is_in_one_voxel(corners):
+    for axis in range(3):
+        cell = np.floor(corners[0, axis])
+        if np.floor(corners[1, axis]) != cell or np.floor(corners[2, axis]) != cell:
+            return False
+    return True
 
 
 @numba.njit(nogil=True, cache=True)

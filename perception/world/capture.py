@@ -1,8 +1,6 @@
 """Takes the pictures of a generated recording with all their labels, several at a time, and stores them."""
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 from perception.core.geometry import apply, inverse
 from perception.core.stamps import NS_PER_S
 from perception.io.datasets.pictures import write_classes, write_depth, write_instances, write_jpeg, write_normals
+from perception.world.ahead import done_ahead
 from perception.world.data_sets import DataSets, Wanted
 from perception.world.recording import SyntheticRecording
 from perception.world.sensors.cameras import Camera
@@ -40,7 +39,7 @@ class Studio:
     def take_all(self, progress: Callable[[int], None]) -> None:
         """Take every picture and key frame, then write the data sets. `progress` is told how many are done."""
         try:
-            for done, note in enumerate(self._done(), start=1):
+            for done, note in enumerate(done_ahead(self.jobs, self.recording.num_threads, AHEAD), start=1):
                 note()
                 progress(done)
         except BaseException:
@@ -57,20 +56,6 @@ class Studio:
             if self._occupancy is not None and number % every == 0:
                 jobs.append(partial(self._key_frame, number))
         return jobs
-
-    def _done(self) -> Iterator[Note]:
-        """The jobs' results in order, a few of them worked on by other threads."""
-        waiting: deque[Future[Note]] = deque()
-        pool = ThreadPoolExecutor(self.recording.num_threads)
-        try:
-            for job in self.jobs:
-                waiting.append(pool.submit(job))
-                if len(waiting) > self.recording.num_threads + AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     def _picture(self, camera: Camera, number: int) -> Note:
         """Render, label and store one picture; its labels are stored when it is noted, and that completes it."""

@@ -1,9 +1,8 @@
 """A recording that is made while it is read: scans and IMU samples of a generated world, nothing stored."""
 
-from collections import deque
+import heapq
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,9 @@ import numpy as np
 from perception.core.geometry import exp_so3, transform
 from perception.core.stamps import NS_PER_MS, NS_PER_S
 from perception.core.trajectory import Trajectory
-from perception.core.types import ImuBatch, Scan, SensorRig
+from perception.core.types import ImageFrame, ImuBatch, Scan, SensorRig
 from perception.io.recording import LIDAR_STREAMS, Losses, Summary
+from perception.world.ahead import done_ahead
 from perception.world.config import WorldConfig
 from perception.world.geometry.raycast import build_accelerator
 from perception.world.motion import Drive, Vehicle
@@ -29,6 +29,7 @@ EPOCH_NS = 1_700_000_000 * NS_PER_S  # stamp of the start of every generated rec
 IMU_LEAD_NS = 28_300_000  # IMU samples begin so much before the first scan, and fall between the ends of scans
 REFERENCE_STEP_NS = 10 * NS_PER_MS
 MARGIN = 1.0  # s that the drive goes on after the last scan
+IMAGE_STREAM = "image_raw"
 BASE_FRAME, LIDAR_FRAME, IMU_FRAME = "base_link", "lidar", "imu"
 
 
@@ -85,10 +86,17 @@ class SyntheticRecording:
         times_ns = np.arange(0, self.num_scans * SWEEP_NS + 1, REFERENCE_STEP_NS, dtype=np.int64)
         return Trajectory(times_ns + EPOCH_NS, self.vehicle.poses(times_ns), BASE_FRAME, "odom")
 
-    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch]:
-        """IMU samples up to the end of each scan, then the scan; last the first IMU samples after it."""
-        for event in self.detailed_events():
-            yield event.scan if isinstance(event, LidarScan) else event
+    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch | ImageFrame]:
+        """IMU samples up to the end of each scan, then the scan; last the first IMU samples after it.
+
+        Images come at their stamps, where `streams` asks for them and there are cameras.
+        """
+        parts: list[Iterator[Scan | ImuBatch | ImageFrame]] = []
+        if not set(streams).isdisjoint(LIDAR_STREAMS):
+            parts.append(event.scan if isinstance(event, LidarScan) else event for event in self.detailed_events())
+        if IMAGE_STREAM in streams:
+            parts.append(self.images())
+        return heapq.merge(*parts, key=_time_of)
 
     def detailed_events(self) -> Iterator[LidarScan | ImuBatch]:
         """As `events`, with what else is known about the points."""
@@ -110,17 +118,18 @@ class SyntheticRecording:
 
     def scans(self) -> Iterator[LidarScan]:
         """All scans in order, a few of them made ahead by other threads."""
-        pool = ThreadPoolExecutor(self.num_threads)
-        waiting = deque()
-        try:
-            for sweep in range(self.num_scans):
-                waiting.append(pool.submit(self.scan, sweep))
-                if len(waiting) > self.num_threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return done_ahead((partial(self.scan, sweep) for sweep in range(self.num_scans)), self.num_threads)
+
+    def images(self) -> Iterator[ImageFrame]:
+        """All images of all cameras by their stamps."""
+        shots = [(camera, number) for number in range(self.num_pictures) for camera in self.cameras]
+        shots.sort(key=lambda shot: self.picture_time_ns(*shot))
+        return done_ahead((partial(self._image, *shot) for shot in shots), self.num_threads)
+
+    def _image(self, camera: Camera, number: int) -> ImageFrame:
+        stamp_ns = EPOCH_NS + self.picture_time_ns(camera, number)
+        pixels = self.renderer.render(self.exposure(camera, number)).color
+        return ImageFrame(stamp_ns, camera.frame_id, pixels, camera.model)
 
     @cached_property
     def renderer(self) -> "Renderer":
@@ -161,3 +170,9 @@ class SyntheticRecording:
     @property
     def _T_base_imu(self) -> np.ndarray:
         return self.rig.T_base_imu
+
+
+def _time_of(event: Scan | ImuBatch | ImageFrame) -> int:
+    if isinstance(event, ImuBatch):
+        return int(event.stamps_ns[-1])
+    return event.end_ns if isinstance(event, Scan) else event.stamp_ns

@@ -1,18 +1,20 @@
 """Folders with one file per scan and a time for each: the general reader, and the one for any folder of scans."""
 
+import heapq
 import logging
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perception.core.errors import DataLoss, InvalidInput
+from perception.core.errors import ConfigError, DataLoss, InvalidInput
 from perception.core.frames import TransformBuffer
 from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
-from perception.core.types import ImuBatch, Scan
+from perception.core.types import ImageFrame, ImuBatch, Scan
 from perception.io.cloud_time import detect_time
 from perception.io.columns import SUFFIXES, Columns, read_columns
 from perception.io.config import InputConfig
@@ -21,6 +23,9 @@ from perception.io.merging import read_ahead
 from perception.io.pointcloud import CloudFormat, scan_from_columns
 from perception.io.recording import LIDAR_STREAMS, Losses, Summary
 from perception.io.trajectories import parse_stamp, read_times
+
+if TYPE_CHECKING:
+    from perception.io.datasets.frames import Dataset
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +49,7 @@ class ScanFiles:
     reference_fraction: float = 1.0
     notes: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()  # what should be there and is not
+    images: "Callable[[], Dataset] | None" = None  # opens the images beside the scans, where there may be some
 
 
 class FolderRecording:
@@ -57,21 +63,49 @@ class FolderRecording:
         self.scans = scans
         self.rig, notes = sensor_rig(config, scans.frame_id, None, TransformBuffer())
         self.num_scans = len(scans.files)
+        self._cameras = frozenset(config.camera_topics)
         self.duration = float(scans.stamps_ns[-1] - scans.stamps_ns[0]) / NS_PER_S
         self.reference, self.reference_fraction = scans.reference, scans.reference_fraction
         self.losses = Losses()
         self.summary = Summary(scans.kind, self._rows(), (*scans.notes, *notes))
 
-    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch]:
-        """The scans, read ahead in a thread. A file that cannot be read costs only itself."""
+    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch | ImageFrame]:
+        """Scans and images, read ahead in a thread. A file that cannot be read costs only itself."""
         self.losses.clear()
         try:
-            yield from read_ahead(self._scans, MAX_WAITING)
+            yield from read_ahead(lambda: self._ordered(streams), MAX_WAITING)
         finally:
             if self.losses.counts:
                 log.warning("%s: not used: %s", self.path, self.losses)
         if self.scans.lost:
             raise DataLoss(f"{self.path}: {'; '.join(self.scans.lost)}")
+
+    def _ordered(self, streams: Collection[str]) -> Iterator[Scan | ImageFrame]:
+        scans = self._scans() if "scan" in streams else ()
+        images = self._images() if "image_raw" in streams else ()
+        yield from heapq.merge(scans, images, key=_time_of)
+
+    def _images(self) -> Iterator[ImageFrame]:
+        """Every image of the chosen cameras that can be read and has a time."""
+        from perception.io.datasets.frames import attempt
+
+        images = attempt(self.losses, self.scans.images) if self.scans.images is not None else None
+        if images is None:
+            return
+        self._check_cameras({folder.name for folder in self.path.glob("image_*")})
+        for frame in images.frames():
+            for view in frame.views:
+                if view.stamp_ns is not None and (not self._cameras or view.camera in self._cameras):
+                    image = attempt(self.losses, view.image)
+                    if image is not None:
+                        yield image
+        for reason, count in images.losses.counts.items():
+            self.losses.add(reason, count)
+
+    def _check_cameras(self, known: set[str]) -> None:
+        if not self._cameras <= known:
+            wrong = ", ".join(sorted(self._cameras - known))
+            raise ConfigError(f"input.camera_topics: {wrong} is none of {', '.join(sorted(known))} of {self.path}")
 
     def _scans(self) -> Iterator[Scan]:
         for file, stamp_ns in zip(self.scans.files, self.scans.stamps_ns):
@@ -93,6 +127,11 @@ class FolderRecording:
         points = f"{self.num_scans} files{rate}, frame {self.scans.frame_id}, {self.scans.format}"
         reference = f"{len(self.reference)} poses" if self.reference else "none"
         return ("points", points), ("imu", "none"), ("base", self.rig.base_frame), ("reference", reference)
+
+
+def _time_of(item: Scan | ImageFrame) -> int:
+    """When an item is complete."""
+    return item.end_ns if isinstance(item, Scan) else item.stamp_ns
 
 
 def as_rows(columns: Columns) -> dict[str, np.ndarray]:

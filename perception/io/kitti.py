@@ -4,8 +4,10 @@ Sources: A. Geiger, P. Lenz, C. Stiller, R. Urtasun, "Vision meets Robotics: The
 as its development kits describe them.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +20,9 @@ from perception.io.config import InputConfig
 from perception.io.folders import FolderRecording, ScanFiles, matched, scan_files
 from perception.io.pointcloud import CloudFormat
 from perception.io.trajectories import kitti_poses, read_times
+
+if TYPE_CHECKING:
+    from perception.io.datasets.frames import Dataset
 
 EARTH_RADIUS = 6378137.0  # m, as in the development kit
 FRAME = "velodyne"
@@ -48,8 +53,9 @@ def open_packed_drive(path: Path, config: InputConfig) -> FolderRecording:
     matched(path / "scans", files, times, path / "times.txt")
     reference = _trajectory(path / "poses_ins.txt", kitti_poses(path / "poses_ins.txt"), times)
     scans = ScanFiles(
-        "KITTI raw drive, packed", files, times, turning(config), FRAME, reference, MIDDLE, (FROM_AZIMUTH, NO_IMU)
-    )
+        "KITTI raw drive, packed", files, times, turning(config), FRAME, reference, MIDDLE, (FROM_AZIMUTH, NO_IMU),
+        images=_images(path),
+    )  # fmt: skip
     return FolderRecording(path, scans, config)
 
 
@@ -63,7 +69,7 @@ def open_raw_drive(path: Path, config: InputConfig) -> FolderRecording:
     reference, notes = _oxts_reference(path)
     scans = ScanFiles(
         "KITTI raw drive", files, times[rows], turning(config, _turn_ns(folder)), FRAME, reference, MIDDLE,
-        (FROM_AZIMUTH, NO_IMU, *notes), lost,
+        (FROM_AZIMUTH, NO_IMU, *notes), lost, _images(path),
     )  # fmt: skip
     return FolderRecording(path, scans, config)
 
@@ -79,8 +85,25 @@ def open_odometry_sequence(path: Path, config: InputConfig) -> FolderRecording:
     asked = config.time_field == "azimuth"
     format = turning(config) if asked else CloudFormat(None, PointTime("none"), 0, "middle")
     notes = (FROM_AZIMUTH if asked else COMPENSATED,)
-    kind = "KITTI odometry sequence"
-    return FolderRecording(path, ScanFiles(kind, files, times[rows], format, FRAME, reference, MIDDLE, notes), config)
+    scans = ScanFiles(
+        "KITTI odometry sequence", files, times[rows], format, FRAME, reference, MIDDLE, notes, images=_images(path)
+    )
+    return FolderRecording(path, scans, config)
+
+
+def _images(path: Path) -> "Callable[[], Dataset] | None":
+    """What opens the images beside the scans; None where there are none."""
+    if not any(path.glob("image_*")):
+        return None
+
+    def open_images() -> "Dataset":
+        from perception.io.datasets import kitti_frames
+
+        if is_raw_drive(path):
+            return kitti_frames.open_kitti_raw(path)
+        return kitti_frames.open_kitti_packed(path) if is_packed_drive(path) else kitti_frames.open_kitti_sequence(path)
+
+    return open_images
 
 
 def turning(config: InputConfig, sweep_ns: int = DEFAULT_SWEEP_NS) -> CloudFormat:

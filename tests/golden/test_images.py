@@ -1,10 +1,13 @@
 """Images of real recordings, read by us and by OpenCV alone, and a replay with and without them."""
 
+from itertools import islice
+
 import cv2
 import numpy as np
 import pytest
 from rosbags.image import message_to_cvimage
 
+from perception.core.errors import ConfigError
 from perception.core.types import ImageFrame, Scan
 from perception.io.bags import Bag
 from perception.io.config import InputConfig
@@ -63,3 +66,18 @@ def test_scans_and_images_of_a_bag_alternate_as_the_sensors_did():
     config = PerceptionConfig.model_validate(VELODYNE).input
     events = list(open_recording(path, config).events(("scan", "image_raw")))
     assert [type(event) for event in events] == [ImageFrame, Scan] * 3
+
+
+def test_the_images_beside_a_packed_kitti_drive_come_between_its_scans_with_their_scaled_calibration():
+    recording = open_recording(shared("data/kitti_raw_0005"))
+    events = list(islice(recording.events(("scan", "image_raw")), 20))
+    frames = [event for event in events if isinstance(event, ImageFrame)]
+    assert [type(event) for event in events] == [ImageFrame, Scan] * 10  # an image at mid-turn, a scan at its end
+    assert {(frame.frame_id, frame.camera.width, frame.camera.height) for frame in frames} == {("image_02", 400, 120)}
+    assert abs(frames[0].camera.K[0, 0] - 721.5377 * 400 / 1242) < 0.01
+
+
+def test_a_camera_that_a_drive_does_not_have_is_refused_with_those_it_has():
+    recording = open_recording(shared("data/kitti_raw_0005"), InputConfig(camera_topics=("image_03",)))
+    with pytest.raises(ConfigError, match="image_03 is none of image_02 of"):
+        list(islice(recording.events(("image_raw",)), 1))

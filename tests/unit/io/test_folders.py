@@ -1,11 +1,12 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from perception.core.errors import DataLoss, InvalidInput
 from perception.core.geometry import exp_so3, inverse, transform
-from perception.core.types import Scan
+from perception.core.types import ImageFrame, Scan
 from perception.io.config import InputConfig
 from perception.io.kitti import oxts_poses, read_dates
 from perception.io.ply import write_ply
@@ -195,3 +196,41 @@ def test_the_place_of_the_lidar_may_be_given(tmp_path):
     rig = open_recording(tmp_path, InputConfig(T_base_lidar=(1, 2, 3, 0, 0, 1, 0))).rig
     assert rig.base_frame == "base_link"
     assert np.allclose(inverse(rig.T_base_lidar) @ [1, 2, 3, 1], [0, 0, 0, 1])
+
+
+def with_images(drive: Path, count: int = 5) -> Path:
+    """The drive with two cameras, whose images lie 20 ms after the middles of the turns."""
+    lines = ["S_rect_{0}: 64 48", "P_rect_{0}: 50 0 31.5 {1} 0 52 23.5 0 0 0 1 0", "R_rect_{0}: 1 0 0 0 1 0 0 0 1"]
+    values = "\n".join(line.format(name, -50.0 * row) for row, name in enumerate(("00", "02")) for line in lines)
+    (drive.parent / "calib_cam_to_cam.txt").write_text(values + "\n")
+    (drive.parent / "calib_velo_to_cam.txt").write_text("R: 0 -1 0 0 0 -1 1 0 0\nT: 0 0 0\n")
+    for name in ("image_00", "image_02"):
+        (drive / name / "data").mkdir(parents=True)
+        stamps = [START_NS + i * 103_000_000 + 20_000_007 for i in range(count)]
+        (drive / name / "timestamps.txt").write_text(dates(stamps))
+        for i in range(count):
+            picture = np.full((48, 64, 3), 10 * i, np.uint8)
+            (drive / name / "data" / f"{i:010d}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    return drive
+
+
+def test_images_of_a_kitti_drive_are_read_only_when_they_are_wanted(tmp_path):
+    drive = with_images(raw_drive(tmp_path))
+    assert {type(event) for event in open_recording(drive).events()} == {Scan}
+    config = InputConfig(camera_topics=("image_02",))
+    events = list(open_recording(drive, config).events(("scan", "imu", "image_raw")))
+    assert [type(event) for event in events] == [ImageFrame, Scan] * 5
+    frames = events[::2]
+    assert {frame.frame_id for frame in frames} == {"image_02"}
+    assert [frame.stamp_ns - START_NS for frame in frames[:2]] == [20_000_007, 123_000_007]
+    assert [int(frame.pixels.max()) for frame in frames] == [0, 10, 20, 30, 40]
+    np.testing.assert_array_equal(frames[0].camera.K, [[50, 0, 31.5], [0, 52, 23.5], [0, 0, 1]])
+    assert len([e for e in open_recording(drive).events(("image_raw",)) if isinstance(e, ImageFrame)]) == 10
+
+
+def test_a_damaged_image_of_a_kitti_drive_costs_itself(tmp_path):
+    drive = with_images(raw_drive(tmp_path))
+    (drive / "image_02" / "data" / "0000000001.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    recording = open_recording(drive, InputConfig(camera_topics=("image_02",)))
+    assert len(list(recording.events(("image_raw",)))) == 4
+    assert sum(recording.losses.counts.values()) == 1

@@ -30,12 +30,12 @@ class Clusters:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instances:
-    """The triangles of `Clusters` by the object they belong to, I objects by ascending number."""
+    """The triangles of `Clusters` in I groups: each of one object in one body. What walks has several bodies."""
 
-    ids: np.ndarray  # (I,) int32
+    ids: np.ndarray  # (I,) int32, ascending: number of the object, once for each of its bodies
     order: np.ndarray  # (N,) int32: triangles in `Clusters`
-    starts: np.ndarray  # (I + 1,) int32: where each object starts in `order`
-    bodies: np.ndarray  # (I,) int32: body it belongs to
+    starts: np.ndarray  # (I + 1,) int32: where each group starts in `order`
+    bodies: np.ndarray  # (I,) int32
     boxes: np.ndarray  # (I, 6) float32: low xyz, high xyz, in the frame of the body
 
 
@@ -51,24 +51,28 @@ def build_clusters(mesh: Mesh, first_rows: np.ndarray, roots: np.ndarray, bvh: B
     corners = mesh.triangles[rows].reshape(-1, 9) if len(mesh) else np.zeros((0, 9), dtype=np.float32)
     is_leaf = mesh.material_ids[rows] == Material.LEAF if len(mesh) else np.zeros(len(rows), dtype=np.bool_)
     named = np.concatenate([np.arange(*part) for part in ranges] or [np.zeros(0, dtype=np.int64)])
-    instances = _instances(mesh, first_rows, rows, corners, named)
+    instances = group_by_instance(mesh.instance_ids, first_rows, rows, corners, named)
     return Clusters(np.ascontiguousarray(corners), rows.astype(np.int32), is_leaf, ranges, bodies, boxes, instances)
 
 
-def _instances(
-    mesh: Mesh, first_rows: np.ndarray, rows: np.ndarray, corners: np.ndarray, named: np.ndarray
+def group_by_instance(
+    instance_ids: np.ndarray, first_rows: np.ndarray, rows: np.ndarray, corners: np.ndarray, named: np.ndarray
 ) -> Instances:
-    """The entries `named` of `rows` and `corners` by their object."""
-    order = named[np.argsort(mesh.instance_ids[rows[named]], kind="stable")]
-    ids, starts = np.unique(mesh.instance_ids[rows[order]], return_index=True)
-    bodies = np.searchsorted(first_rows, rows[order[starts]], side="right") - 1
-    boxes = np.zeros((len(ids), 6), dtype=np.float32)
-    if len(ids):
+    """The entries `named` of `rows` and `corners` by object and body; `instance_ids` (N,) by triangle of the mesh."""
+    numbers = instance_ids[rows[named]]
+    bodies = np.searchsorted(first_rows, rows[named], side="right") - 1
+    by_both = np.lexsort((bodies, numbers))
+    order, numbers, bodies = named[by_both], numbers[by_both], bodies[by_both]
+    is_first = np.ones(len(order), dtype=np.bool_)
+    is_first[1:] = (np.diff(numbers) != 0) | (np.diff(bodies) != 0)
+    starts = np.flatnonzero(is_first)
+    boxes = np.zeros((len(starts), 6), dtype=np.float32)
+    if len(starts):
         points = corners[order].reshape(-1, 3, 3)
         boxes[:, :3] = np.minimum.reduceat(points.min(axis=1), starts)
         boxes[:, 3:] = np.maximum.reduceat(points.max(axis=1), starts)
-    starts = np.append(starts, len(order)).astype(np.int32)
-    return Instances(ids.astype(np.int32), order.astype(np.int32), starts, bodies.astype(np.int32), boxes)
+    ids, bodies = numbers[starts].astype(np.int32), bodies[starts].astype(np.int32)
+    return Instances(ids, order.astype(np.int32), np.append(starts, len(order)).astype(np.int32), bodies, boxes)
 
 
 def _cut_all(bvh: Bvh, root: int) -> tuple[np.ndarray, np.ndarray]:

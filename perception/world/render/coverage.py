@@ -36,32 +36,25 @@ def instance_coverage(
     check("instance_ids", instance_ids, (None,), instance_ids.dtype)
     lens = (camera if isinstance(camera, Lens) else lens_of(camera)).tables
     c, by = world.clusters, world.clusters.by_instance
-    numbers = np.searchsorted(by.ids, instance_ids)
-    exists = np.zeros(len(instance_ids), dtype=np.bool_)
-    if len(by.ids):
-        exists = by.ids[np.minimum(numbers, len(by.ids) - 1)] == instance_ids
+    groups = np.column_stack([np.searchsorted(by.ids, instance_ids, side=side) for side in ("left", "right")])
     T_camera_body = camera_from_bodies(T_world_camera, T_world_mover)
-    out = np.zeros(len(instance_ids), dtype=np.int64)
-    out[exists] = _cover(
-        lens, numbers[exists], by.order, by.starts, by.bodies, by.boxes, c.corners, c.is_leaf, T_camera_body
-    )
-    return out
+    return _cover(lens, groups, by.order, by.starts, by.bodies, by.boxes, c.corners, c.is_leaf, T_camera_body)
 
 
 @numba.njit(nogil=True, cache=True)
-def _cover(lens, numbers, order, starts, bodies, boxes, corners, is_leaf, T_camera_body):
-    """Pixels of each of the objects `numbers`."""
+def _cover(lens, groups, order, starts, bodies, boxes, corners, is_leaf, T_camera_body):
+    """Pixels of each object, which has the groups of triangles from `groups[:, 0]` to before `groups[:, 1]`."""
     setup = np.empty(NUM_SETUP)
-    out = np.zeros(len(numbers), dtype=np.int64)
+    out = np.zeros(len(groups), dtype=np.int64)
     stamps = np.zeros(lens.num_tiles[0] * TILE * lens.num_tiles[1] * TILE, dtype=np.int32)
-    for n in range(len(numbers)):
-        which = numbers[n]
-        T = T_camera_body[bodies[which]]
-        if not is_box_in_view(lens, boxes[which], T):
-            continue
-        for k in range(starts[which], starts[which + 1]):
-            if set_up(corners, order[k], T, setup):
-                out[n] += _stamp(lens, setup, is_leaf[order[k]], np.int32(n + 1), stamps)
+    for n in range(len(groups)):
+        for which in range(groups[n, 0], groups[n, 1]):
+            T = T_camera_body[bodies[which]]
+            if not is_box_in_view(lens, boxes[which], T):
+                continue
+            for k in range(starts[which], starts[which + 1]):
+                if set_up(corners, order[k], T, setup):
+                    out[n] += _stamp(lens, setup, is_leaf[order[k]], np.int32(n + 1), stamps)
     return out
 
 

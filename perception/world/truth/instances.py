@@ -12,9 +12,11 @@ from scipy.ndimage import find_objects
 
 from perception.core.cameras import CameraModel
 from perception.core.classes import DETECTED, VOID, Class
-from perception.core.geometry import inverse
 from perception.core.labels import ObjectLabels
+from perception.world.geometry.clusters import group_by_instance
 from perception.world.geometry.raycast import Accelerator
+from perception.world.render.coverage import instance_coverage
+from perception.world.render.projection import camera_from_bodies
 from perception.world.scene import Scene
 from perception.world.sensors.cameras import Exposure
 from perception.world.truth.kernels_images import MAX_CORNERS, seen_corners
@@ -38,32 +40,76 @@ def owned_instances(scene: Scene, world: Accelerator) -> np.ndarray:
     return np.where(kinds[ids] == world.mesh.class_ids, ids, np.int32(0))
 
 
+class ObjectTruth:
+    """Labels the images of one world, in any order and from any thread."""
+
+    def __init__(self, scene: Scene, world: Accelerator) -> None:
+        self.world, self.owned = world, owned_instances(scene, world)
+        self._kinds = {thing.instance_id: thing.kind for thing in scene.things}
+        c = world.clusters
+        self._groups = group_by_instance(self.owned, world.first_rows, c.rows, c.corners, c.by_instance.order)
+
+    def labels(self, exposure: Exposure, rows: np.ndarray, coverage: Coverage | None = None) -> ObjectLabels:
+        """Objects with at least one visible pixel, by increasing instance number.
+
+        `rows` (H, W) int32: triangle in the middle of each pixel. `coverage`: None takes the rasteriser. The amodal box
+        is that of the object's part inside the image, as if nothing hid it; foliage cards count in full. Objects whose
+        visible box is narrower than `MIN_SIDE` or of which less than `MIN_VISIBLE` is seen are marked `is_ignored`.
+        """
+        instance_map = np.where(rows >= 0, self.owned[np.maximum(rows, 0)], np.int32(0))
+        pixels = np.bincount(instance_map.reshape(-1))
+        ids = np.flatnonzero(pixels[1:]).astype(np.int32) + np.int32(1)
+        covered = coverage(ids) if coverage is not None else self._covered(exposure, ids)
+        visible = pixels[ids] / np.maximum(covered, pixels[ids])  # whatever rounding says, a pixel seen is covered
+        boxes = visible_boxes(instance_map, ids)
+        side = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+        return ObjectLabels(
+            np.array([self._kinds[i] for i in ids.tolist()], dtype=np.uint8),
+            ids,
+            boxes,
+            self.amodal_boxes(exposure, ids),
+            (1.0 - visible).astype(np.float32),
+            (side < MIN_SIDE) | (visible < MIN_VISIBLE),
+            instance_map,
+        )
+
+    def amodal_boxes(self, exposure: Exposure, ids: np.ndarray) -> np.ndarray:
+        """Boxes (N, 4) float32 in px around all of each object that the image would hold; NaN where none of it."""
+        corners, numbers = self._seen(exposure, ids)
+        model = exposure.camera.model
+        pixels = model.project(np.column_stack([corners, np.ones(len(corners))])) + 0.5  # boxes count from the corner
+        pixels = np.clip(pixels, 0.0, [model.width, model.height])
+        boxes = np.full((len(ids), 4), [np.inf, np.inf, -np.inf, -np.inf])
+        np.minimum.at(boxes[:, :2], numbers, pixels)
+        np.maximum.at(boxes[:, 2:], numbers, pixels)
+        return np.where(np.isfinite(boxes), boxes, np.nan).astype(np.float32)
+
+    def _covered(self, exposure: Exposure, ids: np.ndarray) -> np.ndarray:
+        """Pixels (N,) that the own triangles of each object would cover, by the rasteriser."""
+        owned = replace(self.world, clusters=replace(self.world.clusters, by_instance=self._groups))
+        model, T_world_camera, T_world_mover = exposure.camera.model, exposure.T_world_camera, exposure.T_world_mover
+        return instance_coverage(owned, model, T_world_camera[1], T_world_mover[1], ids)
+
+    def _seen(self, exposure: Exposure, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Corners (K, 2) at depth 1 of what the image would hold of some objects, and the number in `ids` of each."""
+        T_camera_body = camera_from_bodies(exposure.T_world_camera[1], exposure.T_world_mover[1])
+        groups, starts = self._groups, self._groups.starts
+        first, last = (starts[np.searchsorted(groups.ids, ids, side=side)] for side in ("left", "right"))
+        ranges = [groups.order[a:b] for a, b in zip(first, last, strict=True)]
+        rows = self.world.clusters.rows[np.concatenate([groups.order[:0], *ranges])].astype(np.int64)
+        bodies = (np.searchsorted(self.world.first_rows, rows, side="right") - 1).astype(np.int32)
+        corners = np.empty((MAX_CORNERS * len(rows), 2), dtype=np.float64)
+        sources = np.empty(MAX_CORNERS * len(rows), dtype=np.int32)
+        window = _window(exposure.camera.model)
+        num = seen_corners(self.world.mesh.triangles, rows, bodies, T_camera_body, window, NEAR, corners, sources)
+        return corners[:num], np.repeat(np.arange(len(ids)), last - first)[sources[:num]]
+
+
 def label_instances(
     scene: Scene, world: Accelerator, exposure: Exposure, rows: np.ndarray, coverage: Coverage | None = None
 ) -> ObjectLabels:
-    """Objects with at least one visible pixel, by increasing instance number.
-
-    `rows` (H, W) int32: triangle in the middle of each pixel. `coverage`: None takes the rasteriser. The amodal box is
-    the one of the object's part inside the image, as if nothing hid it; foliage cards count in full. Objects whose
-    visible box is narrower than `MIN_SIDE` or of which less than `MIN_VISIBLE` is seen are marked `is_ignored`.
-    """
-    owned = owned_instances(scene, world)
-    instance_map = np.where(rows >= 0, owned[np.maximum(rows, 0)], np.int32(0))
-    pixels = np.bincount(instance_map.reshape(-1))
-    ids = np.flatnonzero(pixels[1:]).astype(np.int32) + np.int32(1)
-    boxes = visible_boxes(instance_map, ids)
-    covered = (coverage or _rasterised(world, owned, exposure))(ids)
-    visible = pixels[ids] / np.maximum(covered, pixels[ids])  # a pixel seen is a pixel covered, whatever rounding says
-    side = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    return ObjectLabels(
-        _class_ids(scene, ids),
-        ids,
-        boxes,
-        amodal_boxes(world, owned, exposure, ids),
-        (1.0 - visible).astype(np.float32),
-        (side < MIN_SIDE) | (visible < MIN_VISIBLE),
-        instance_map,
-    )
+    """Label a single image, see `ObjectTruth.labels`; for more of one world keep an `ObjectTruth`."""
+    return ObjectTruth(scene, world).labels(exposure, rows, coverage)
 
 
 def semantics_of(world: Accelerator, rows: np.ndarray) -> np.ndarray:
@@ -78,51 +124,6 @@ def visible_boxes(instance_map: np.ndarray, ids: np.ndarray) -> np.ndarray:
     found = find_objects(instance_map)
     spans = [found[i - 1] for i in ids]
     return np.array([(x.start, y.start, x.stop, y.stop) for y, x in spans], dtype=np.float32).reshape(-1, 4)
-
-
-def amodal_boxes(world: Accelerator, owned: np.ndarray, exposure: Exposure, ids: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4) float32 in px around all of each object that the image would hold; NaN where none of it would.
-
-    `owned` (N,) int32: instance by triangle, as of `owned_instances`.
-    """
-    slots = np.full(max(int(owned.max(initial=0)), int(ids.max(initial=0))) + 1, -1, dtype=np.int32)
-    slots[ids] = np.arange(len(ids), dtype=np.int32)
-    rows = np.flatnonzero(slots[owned] >= 0)
-    corners, sources = _seen(world, rows, exposure)
-    model = exposure.camera.model
-    pixels = model.project(np.column_stack([corners, np.ones(len(corners))])) + 0.5  # boxes count from the corner
-    pixels = np.clip(pixels, 0.0, [model.width, model.height])
-    boxes = np.full((len(ids), 4), [np.inf, np.inf, -np.inf, -np.inf])
-    at = slots[owned[rows]][sources]
-    np.minimum.at(boxes[:, :2], at, pixels)
-    np.maximum.at(boxes[:, 2:], at, pixels)
-    return np.where(np.isfinite(boxes), boxes, np.nan).astype(np.float32)
-
-
-def _class_ids(scene: Scene, ids: np.ndarray) -> np.ndarray:
-    kinds = {thing.instance_id: thing.kind for thing in scene.things}
-    return np.array([kinds[i] for i in ids.tolist()], dtype=np.uint8)
-
-
-def _rasterised(world: Accelerator, owned: np.ndarray, exposure: Exposure) -> Coverage:
-    """Coverage by the rasteriser, of the triangles that are part of the object only."""
-    from perception.world.render.visibility import instance_coverage
-
-    parts = replace(world, mesh=replace(world.mesh, instance_ids=owned))
-    T_world_camera, T_world_mover = exposure.T_world_camera[1], exposure.T_world_mover[1]
-    return lambda ids: instance_coverage(parts, exposure.camera.model, T_world_camera, T_world_mover, ids)
-
-
-def _seen(world: Accelerator, rows: np.ndarray, exposure: Exposure) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (K, 2) at depth 1 of what the image holds of some triangles, and the number in `rows` of each."""
-    T_camera_world = inverse(exposure.T_world_camera[1])
-    T_camera_body = np.concatenate([T_camera_world[None], T_camera_world @ exposure.T_world_mover[1]])[:, :3]
-    bodies = (np.searchsorted(world.first_rows, rows, side="right") - 1).astype(np.int32)
-    corners = np.empty((MAX_CORNERS * len(rows), 2), dtype=np.float64)
-    sources = np.empty(MAX_CORNERS * len(rows), dtype=np.int32)
-    window = _window(exposure.camera.model)
-    num = seen_corners(world.mesh.triangles, rows, bodies, T_camera_body, window, NEAR, corners, sources)
-    return corners[:num], sources[:num]
 
 
 def _window(model: CameraModel) -> np.ndarray:

@@ -15,7 +15,18 @@ from perception.world.things import Thing
 from perception.world.truth.consistency import cast_pixels
 from perception.world.truth.instances import Coverage, label_instances, semantics_of
 from perception.world.truth.kernels_images import MAX_CORNERS, seen_corners, seen_corners_twin
-from tests.unit.world.truth.worlds import MOVING, PARKED, SIGN, Steady, accelerated, chosen, exposed, street, wall
+from tests.unit.world.truth.worlds import (
+    MOVING,
+    PARKED,
+    SIGN,
+    WALKER,
+    Steady,
+    accelerated,
+    chosen,
+    exposed,
+    street,
+    wall,
+)
 
 FISHEYE = CameraModel(
     160, 120, np.array([[60.0, 0.0, 79.5], [0.0, 60.0, 59.5], [0.0, 0.0, 1.0]]), "equidistant",
@@ -100,6 +111,20 @@ def test_a_wall_hides_a_share_that_pixels_tell():
     assert labels.occlusion[i] == pytest.approx(1.0 - pixels[0] / pixels[1], abs=1e-6)
     np.testing.assert_array_equal(labels.amodal_boxes[i], free.amodal_boxes[k])
     assert labels.boxes[i, 0] > labels.amodal_boxes[i, 0] + 5.0
+
+
+def test_the_rasteriser_tells_the_same_occlusion_as_rays_also_of_what_has_several_bodies():
+    scene = street(wall(5.0, -1.2, 0.3, 1.4), motion=Steady((15.0, 1.0, 0.0)), walker=Steady((9.0, 0.0, 0.0)))
+    walker = scene.movers[-1]
+    arm = replace(walker, motion=Steady((9.0, 0.3, 0.0), yaw=0.4))  # a second body, half beside the first
+    scene = replace(scene, movers=(*scene.movers, arm))
+    world, exposure = accelerated(scene), exposed(scene)
+    rows = _rows(world, exposure)
+    by_rays = label_instances(scene, world, exposure, rows, _alone(scene, exposure))
+    labels = label_instances(scene, world, exposure, rows)
+    assert labels.instance_ids.tolist() == [PARKED, SIGN, MOVING, WALKER]
+    np.testing.assert_allclose(labels.occlusion, by_rays.occlusion, atol=0.01)
+    assert (labels.occlusion[[0, 3]] > 0.1).all()
 
 
 def test_the_small_and_the_hidden_are_ignored():

@@ -55,12 +55,13 @@ def _tallies(seed: int) -> Iterator[tuple[str, "Tally"]]:
     from perception.world.sensors.lidar import SWEEP_NS
     from perception.world.truth import consistency
     from perception.world.truth.beams import beams_of, joined_beams, sweeps_around
-    from perception.world.truth.instances import label_instances
+    from perception.world.truth.instances import ObjectTruth
     from perception.world.truth.occupancy import KEY_FRAME_NS, OccupancyTruth
 
     values = {"route": "district", "seed": seed, "duration": DURATION, "cameras": {"num_surround": 6}}
     recording = SyntheticRecording(validated(WorldConfig, values))
     truth = OccupancyTruth(recording.scene, recording.world)
+    object_truth = ObjectTruth(recording.scene, recording.world)
     frames = []
     for number in range(0, recording.num_pictures, EVERY):
         exposures = [recording.exposure(camera, number) for camera in recording.cameras]
@@ -77,7 +78,7 @@ def _tallies(seed: int) -> Iterator[tuple[str, "Tally"]]:
             T_world_camera, T_world_mover = exposure.T_world_camera[1], exposure.T_world_mover[1]
             seen = rasterise(recording.world, exposure.camera.model, T_world_camera, T_world_mover)
             rows, depth = np.ascontiguousarray(seen.rows[..., 0]), np.ascontiguousarray(seen.depth[..., 0])
-            objects = label_instances(recording.scene, recording.world, exposure, rows)
+            objects = object_truth.labels(exposure, rows)
             yield "mask", consistency.mask_agreement(recording.scene, recording.world, exposure, objects, step=4)
             agreement = consistency.depth_agreement
             yield "depth", agreement(recording.world, exposure, depth, rows, beams, recording.config.beams)

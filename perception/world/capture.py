@@ -17,7 +17,7 @@ from perception.world.sensors.lidar import SWEEP_NS
 from perception.world.shelf import PictureLabels, Shelf
 from perception.world.truth.beams import Beams, beams_of, joined_beams, sweeps_around
 from perception.world.truth.boxes import label_boxes
-from perception.world.truth.instances import label_instances, semantics_of
+from perception.world.truth.instances import ObjectTruth, semantics_of
 from perception.world.truth.lines import LineTruth
 from perception.world.truth.occupancy import KEY_FRAME_NS, OccupancyTruth
 
@@ -32,6 +32,7 @@ class Studio:
         self.recording, self.wanted = recording, wanted
         self.shelf = Shelf(folder)
         self.data_sets = DataSets(recording, folder, wanted)
+        self._objects = ObjectTruth(recording.scene, recording.world)
         self._lines = LineTruth(recording.scene, recording.world) if wanted.lines else None
         self._occupancy = OccupancyTruth(recording.scene, recording.world) if wanted.occ3d else None
         self.jobs = self._jobs()
@@ -64,7 +65,7 @@ class Studio:
         recording = self.recording
         exposure = recording.exposure(camera, number)
         frame = recording.renderer.render(exposure)
-        objects = label_instances(recording.scene, recording.world, exposure, frame.rows)
+        objects = self._objects.labels(exposure, frame.rows)
         has_lines = self._lines is not None and camera.model.distortion == "none"
         lines = self._lines.segments(exposure, frame.rows, frame.depth) if has_lines else None
         write_jpeg(self.shelf.path("images", camera, number, "jpg"), frame.color, recording.config.cameras.jpeg_quality)

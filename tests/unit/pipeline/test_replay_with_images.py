@@ -1,0 +1,83 @@
+"""A recording with LiDAR, IMU and cameras: what the odometry says does not depend on who looks at the images."""
+
+import numpy as np
+import pytest
+from rosbags.typesys import Stores
+
+from perception.io import images
+from perception.io.recording import open_recording
+from perception.pipeline.config import PerceptionConfig
+from perception.pipeline.replay import replay
+from tests.contract import room
+from tests.unit.io.bags import CLOUD, IMAGE, IMU, INFO, TF, Factory, write_ros2
+
+NUM_SCANS = 8
+K = np.array([[50.0, 0.0, 31.5], [0.0, 52.0, 23.5], [0.0, 0.0, 1.0]])
+
+
+def sensors(factory):
+    """The room as a robot records it: (topic, type, log time, message)."""
+    places = (("base_link", "lidar", (0.0, 0.0, 0.0)), ("base_link", "imu", (0.0, 0.0, 0.0)))
+    yield "/tf_static", TF, room.START_NS, factory.transforms(places, room.START_NS)
+    for kind, index in room.events(NUM_SCANS):
+        if kind == "imu":
+            stamp_ns, gyro, accel = room.imu_sample(index)
+            msg = factory.imu(stamp_ns)
+            for vector, values in ((msg.angular_velocity, gyro), (msg.linear_acceleration, accel)):
+                vector.x, vector.y, vector.z = map(float, values)
+            yield "/imu", IMU, stamp_ns, msg
+        else:
+            stamp_ns = room.START_NS + index * room.SCAN_NS
+            points, offsets_ns = room.scan_points(index, 3000)
+            msg = factory.cloud(stamp_ns, points=len(points))
+            records = msg.data.view([("xyz", "<f4", 3), ("intensity", "<f4"), ("t", "<u4")])
+            records["xyz"], records["t"] = points, offsets_ns
+            yield "/points", CLOUD, stamp_ns + room.SCAN_NS, msg
+
+
+def pictures(factory):
+    """Two cameras at 20 Hz, out of step with the scans."""
+    for name, offset_ns in (("left", 13_000_000), ("right", 41_000_000)):
+        for index in range(2 * NUM_SCANS):
+            stamp_ns = room.START_NS + offset_ns + index * room.SCAN_NS // 2
+            pixels = np.full((48, 64, 3), index, np.uint8)
+            yield f"/{name}/image_raw", IMAGE, stamp_ns, factory.image(stamp_ns, pixels, name)
+            info = factory.camera_info(stamp_ns, K, (-0.2, 0.05, 0.0, 0.0, 0.0), (64, 48), name)
+            yield f"/{name}/camera_info", INFO, stamp_ns, info
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    factory = Factory(Stores.ROS2_JAZZY)
+    items = sorted((*sensors(factory), *pictures(factory)), key=lambda item: item[2])
+    return write_ros2(tmp_path_factory.mktemp("bags") / "room", items)
+
+
+def run(bag, stages=None, **overrides):
+    config = PerceptionConfig.model_validate(overrides)
+    return replay(open_recording(bag, config.input), config, stages=stages)
+
+
+def test_the_trajectory_is_the_same_bit_for_bit_with_and_without_the_camera_stage(bag):
+    plain, seeing = run(bag), run(bag, ["odometry", "camera"])
+    assert plain.num_scans == NUM_SCANS
+    assert len(plain.trajectory) == len(seeing.trajectory) >= NUM_SCANS - 1
+    assert seeing.digest() == plain.digest()
+    assert seeing.counters["camera"] == {"images": 4 * NUM_SCANS, "rectified": 4 * NUM_SCANS}
+    assert len(seeing.cpu_ms["camera"]) == 4 * NUM_SCANS
+    assert seeing.counters["odometry"] == plain.counters["odometry"]
+
+
+def test_a_replay_of_the_odometry_decodes_no_image(bag, monkeypatch):
+    def decoded(*_):
+        raise AssertionError("an image was decoded")
+
+    monkeypatch.setattr(images, "image_from", decoded)
+    assert "camera" not in run(bag).counters
+
+
+def test_images_that_are_refused_leave_the_trajectory_alone(bag):
+    config = {"camera": {"crop": [60, 0, 10, 10]}}
+    refused = run(bag, ["odometry", "camera"], **config)
+    assert refused.digest() == run(bag).digest()
+    assert refused.counters["camera"]["refused"] == 4 * NUM_SCANS

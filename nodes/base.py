@@ -17,6 +17,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from nodes import diagnostics, messages, qos
+from nodes.description import SHARED_GROUPS
 from nodes.parameters import ConfigParameters
 from nodes.stage_thread import StageThread
 from nodes.streams import INPUTS, OUTPUTS
@@ -52,11 +53,12 @@ class PipelineNode(LifecycleNode):
             self.declare_parameter("autostart", True)
         self._described = pipeline.only(self.stage_names)
         try:
-            groups = ("input", "publish", *self.stage_names)
+            groups = (*SHARED_GROUPS, *self.stage_names)
             self.parameters = ConfigParameters(self, groups, extras=("autostart",), on_change=self._reconfigure)
         except PerceptionError:
             self.destroy_node()
             raise
+        self._taken = self.config
         self.pipeline = self._described.fed_by(self.streams())
         self.is_active = False
         self.threads: dict[str, StageThread] = {}
@@ -239,10 +241,12 @@ class PipelineNode(LifecycleNode):
                 thread.put(stream, item, now_ns)
 
     def _reconfigure(self, config: PerceptionConfig) -> None:
-        if self.threads:
-            self.get_logger().warning("the configuration has changed: the stages start again with it")
-        for thread in self.threads.values():
-            thread.restart()
+        before, self._taken = self._taken, config
+        groups = {name for name in type(config).model_fields if getattr(config, name) != getattr(before, name)}
+        for name, thread in self.threads.items():
+            if groups.intersection((*SHARED_GROUPS, name)):
+                self.get_logger().warning(f"the configuration has changed: stage {name} starts again with it")
+                thread.restart()
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         for thread in self.threads.values():

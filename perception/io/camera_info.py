@@ -22,6 +22,7 @@ MODELS: dict[str, Distortion] = {
     "equidistant": "equidistant",
     "fisheye": "equidistant",
 }
+MAX_SIDE = 32_000  # px; the maps of OpenCV hold 16 bits
 CALIBRATE = "run camera_calibration and give the result to the driver (camera_info_url)"
 
 
@@ -75,6 +76,11 @@ class Rectifier:
     def __init__(self, camera: CameraModel, rectified: CameraModel | None = None) -> None:
         self.camera = camera
         self.rectified = pinhole(camera) if rectified is None else rectified
+        if max(camera.width, camera.height, self.rectified.width, self.rectified.height) > MAX_SIDE:
+            raise InvalidInput(
+                f"camera: {camera.width}x{camera.height} px; more than {MAX_SIDE} on a side cannot be rectified: lower "
+                f"the resolution or set camera.rectify=false"
+            )
         if self.rectified.distortion != "none":
             raise InvalidInput(f"rectified: has the distortion {self.rectified.distortion!r}; expected none")
         self._maps: dict[bool, tuple[np.ndarray, np.ndarray]] = {}
@@ -109,7 +115,10 @@ class Rectifier:
         if is_depth not in self._maps:
             import cv2
 
-            maps = pixel_maps(self.camera, self.rectified)
+            maps = [
+                np.nan_to_num(m.clip(-MAX_SIDE, MAX_SIDE), nan=-MAX_SIDE)
+                for m in pixel_maps(self.camera, self.rectified)
+            ]
             self._maps[is_depth] = cv2.convertMaps(*maps, cv2.CV_16SC2, nninterpolation=is_depth)
         return self._maps[is_depth]
 

@@ -242,6 +242,23 @@ def test_one_process_runs_odometry_and_several_cameras(robot):
         wait_for(lambda: "image /left/image_raw received" in robot.values(), "diagnostics of each camera")
 
 
+def test_a_change_of_the_camera_starts_no_odometry_again(robot):
+    places = {f"input__T_base_{sensor}": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0] for sensor in ("lidar", "imu")}
+    camera = Camera(robot.node)
+    with running(FullNode, input__camera_topics=["/cam/image_raw"], **places) as node:
+        robot.wait_for_node()
+        camera.wait_for_node()
+        robot.drive(8)
+        wait_for(lambda: len(robot.heard["odometry"]) == 8, "poses")
+        assert node.set_parameters([Parameter("camera.rectify", value=False)])[0].successful
+        camera.send_until(
+            lambda: camera.heard and np.array_equal(image_from(camera.heard[-1], LIMIT).pixels, picture()),
+            "images as they are",
+        )
+        assert robot.values()["camera restarts"] == "1"
+        assert "odometry restarts" not in robot.values()
+
+
 def test_two_cameras_with_one_frame_are_refused_by_name(robot):
     left, right = Camera(robot.node, "left", frame_id="optical"), Camera(robot.node, "right", frame_id="optical")
     with running(input__camera_topics=["/left/image_raw", "/right/image_raw"]):

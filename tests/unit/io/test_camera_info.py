@@ -145,6 +145,22 @@ def test_rectified_depth_is_that_of_the_nearest_pixel_and_nan_outside():
     assert np.isin(out[is_inside & ~np.isnan(out)], depth).all()
 
 
+def test_what_a_lens_bends_far_out_is_black_and_not_taken_from_elsewhere():
+    pole = CameraModel(320, 240, K, "rational_polynomial", np.array([0, 0, 0, 0, 0, -12.0, 0, 0.0]))
+    columns, rows = pixel_maps(pole, pinhole(pole))
+    is_far = (np.abs(columns) > 40_000) | (np.abs(rows) > 40_000)
+    assert is_far.any()
+    out = Rectifier(pole).apply(np.full((240, 320), 255, np.uint8))
+    assert not out[is_far].any()
+    assert out[118, 160] == 255
+
+
+def test_an_image_beyond_the_maps_of_opencv_is_refused():
+    long = CameraModel(40_000, 2, K, "plumb_bob", np.array([0.1, 0.0, 0.0, 0.0, 0.0]))
+    with pytest.raises(InvalidInput, match="more than 32000 on a side cannot be rectified"):
+        Rectifier(long)
+
+
 def test_an_ideal_camera_gives_the_image_itself():
     ideal = CameraModel(320, 240, K)
     pixels = np.zeros((240, 320, 3), np.uint8)

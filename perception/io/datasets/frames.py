@@ -15,7 +15,7 @@ from perception.core.geometry import apply
 from perception.core.labels import BoxLabels3d, LineLabels, ObjectLabels, OccupancyLabels
 from perception.core.types import ImageFrame, check
 from perception.io.columns import read_columns
-from perception.io.datasets.pictures import read_color
+from perception.io.datasets.pictures import read_classes, read_color, read_depth
 from perception.io.recording import Losses
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ class View:
     category_ids: np.ndarray | None = None  # (N,) int64, the set's own number of each object's class
     lines: LineLabels | None = None
     size: tuple[int, int] | None = None  # px, width and height the labels belong to
+    depth_path: Path | None = None  # 16-bit PNG
+    classes_path: Path | None = None  # 16-bit PNG
 
     def pixels(self) -> np.ndarray:
         """The image (H, W, 3) uint8 RGB. Raises `InvalidInput` where it is damaged or of another size."""
@@ -45,6 +47,14 @@ class View:
                 f"{self.size[0]}x{self.size[1]}; use the images that the labels were made for"
             )
         return image
+
+    def depth(self) -> np.ndarray | None:
+        """Depth (H, W) float32, m, NaN: none; None where the set has none. Raises `InvalidInput`."""
+        return None if self.depth_path is None else read_depth(self.depth_path)
+
+    def classes(self) -> np.ndarray | None:
+        """The `Class` of each pixel, (H, W) uint8; None where the set has none. Raises `InvalidInput`."""
+        return None if self.classes_path is None else read_classes(self.classes_path)
 
     def image(self) -> ImageFrame:
         """The image with its stamp (0: unknown) and calibration."""

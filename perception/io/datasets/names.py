@@ -32,7 +32,8 @@ _ALIKE = {
         *("earless seal", "squirrel", "whale"),
     ),
 }
-_CLASS_BY_NAME = {name: kind for kind, names in _ALIKE.items() for name in names}
+_CLASS_BY_NAME = {kind.label.replace("_", " "): kind for kind in Class}
+_CLASS_BY_NAME |= {name: kind for kind, names in _ALIKE.items() for name in names}
 
 
 def class_of(name: str) -> Class:

@@ -11,6 +11,8 @@ from typing import Any
 
 from perception.core.cameras import CameraModel
 from perception.core.files import inside
+from perception.core.labels import BoxLabels3d
+from perception.io.datasets.boxes3d import read_boxes
 from perception.io.datasets.fields import field, numbers, pose
 from perception.io.datasets.frames import Dataset, DatasetFrame, View, attempt
 from perception.io.datasets.occupancy_files import occupancy_paths, read_occupancy
@@ -18,7 +20,8 @@ from perception.io.datasets.pictures import image_size
 from perception.io.recording import Losses
 
 NS_PER_US = 1000
-IMAGE_FOLDERS = ("", "imgs")
+IMAGE_FOLDERS = ("", "imgs")  # below the root
+BOXES = ("boxes.json", "../annotations/boxes.json")  # of generated recordings
 
 
 def open_occ3d(path: Path, content: dict[str, Any]) -> Dataset:
@@ -27,7 +30,7 @@ def open_occ3d(path: Path, content: dict[str, Any]) -> Dataset:
     scenes = field(content, "scene_infos", dict, where)
     keys = [(scene, token) for scene in scenes for token in _ordered(field(scenes, scene, dict, where))]
     losses = Losses()
-    reader = _Reader(where, path.parent, scenes, losses)
+    reader = _Reader(where, path.parent, scenes, losses, _boxes_beside(path.parent))
     return Dataset(path, "Occ3D", keys, reader.load, notes=("the ego frame is that of the list",), losses=losses)
 
 
@@ -37,6 +40,7 @@ class _Reader:
     root: Path
     scenes: dict[str, dict[str, Any]]
     losses: Losses
+    boxes: dict[str, BoxLabels3d]  # by scene and token
 
     def load(self, key: tuple[str, str]) -> DatasetFrame:
         """One key frame. Cameras and occupancy that are damaged are counted and left out."""
@@ -52,7 +56,8 @@ class _Reader:
             tuple(view for view in views if view is not None),
             _stamp(record),
             pose(field(record, "ego_pose", dict, spot), f"{spot}: ego_pose"),
-            occupancy=occupancy,
+            self.boxes.get(f"{scene}/{token}"),
+            occupancy,
             is_start=record.get("prev") in ("", "EOF", None),
         )
 
@@ -71,8 +76,16 @@ class _Reader:
         )
 
     def _image(self, name: str) -> Path:
+        """The image below the root, or in generated recordings beside it."""
         places = [inside(self.root, f"{folder}/{name}" if folder else name) for folder in IMAGE_FOLDERS]
+        places.append(inside(self.root.resolve().parent, name))
         return next((place for place in places if place.is_file()), places[0])
+
+
+def _boxes_beside(root: Path) -> dict[str, BoxLabels3d]:
+    """The boxes of generated recordings; none where there is no such file."""
+    found = [root / name for name in BOXES if (root / name).is_file()]
+    return read_boxes(found[0]) if found else {}
 
 
 def _model(record: dict[str, Any], file: Path, where: str) -> CameraModel:

@@ -8,7 +8,7 @@ from perception.io.datasets.fields import load_json
 from perception.io.datasets.frames import Dataset
 from perception.io.kitti import is_odometry_sequence
 
-KNOWN = "COCO, YouTube-VIS, Occ3D, nuScenes, KITTI, DAVIS, Wireframe or YorkUrban"
+KNOWN = "a generated recording, COCO, YouTube-VIS, Occ3D, nuScenes, KITTI, DAVIS, Wireframe or YorkUrban"
 MAX_FILES = 100_000  # annotation files that a folder of them may hold
 
 
@@ -66,6 +66,10 @@ def _kind(content: Any) -> str:
 
 def _open_folder(path: Path, images: Path | None) -> Dataset:
     match _folder_kind(path):
+        case "generated":
+            from perception.io.datasets.generated import open_generated
+
+            return open_generated(path)
         case "nuScenes":
             from perception.io.datasets.nuscenes import open_nuscenes
 
@@ -100,8 +104,11 @@ def _open_folder(path: Path, images: Path | None) -> Dataset:
 
 def _folder_kind(path: Path) -> str:
     from perception.io.datasets.davis import clips_of
+    from perception.io.datasets.generated import is_generated
     from perception.io.datasets.wireframe import YORK_SUFFIX
 
+    if is_generated(path):
+        return "generated"
     labelled = path / "training" if (path / "training").is_dir() else path
     has_images = next(path.glob("image_*"), None) is not None
     if _versions(path):

@@ -35,13 +35,19 @@ def open_wireframe(path: Path, content: Any, images: Path | None = None) -> Data
 
 def open_wireframe_folder(path: Path, files: list[Path], images: Path | None = None) -> Dataset:
     """The data set of a folder with one JSON per image; the image has the same name, or the one in the file."""
-    reader = _FolderReader(images or (path.parent if path.name == "annotations" else path))
+    root = path.parent if path.name == "annotations" else path
+    reader = _FolderReader(images or images_root(root / "lines.json", _names(files[:1])))
     return Dataset(path, "Wireframe", files, reader.load, notes=(f"images are looked for in {reader.root}",))
 
 
 def open_york_urban(path: Path, files: list[Path]) -> Dataset:
     """YorkUrban from its `LinesAndVP.mat` files, whose coordinates count pixels from 1."""
     return Dataset(path, "YorkUrban", files, _load_york, notes=("coordinates count pixels from 1",))
+
+
+def _names(files: list[Path]) -> list[str]:
+    """The images that annotation files name."""
+    return [content["filename"] for content in map(load_json, files) if "filename" in content]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,11 @@ from perception.world.geometry.leaf_mask import is_leaf_there
 from perception.world.geometry.raycast import Accelerator
 from perception.world.render.lens import NUM_SAMPLES, TILE, TILE_ROW, TILE_SAMPLES, Lens, lens_of
 from perception.world.render.projection import (
+    EDGES,
     INVERSE_DEPTH,
     INVERSE_VOLUME,
     NUM_SETUP,
     W_NEAR,
-    X_HIGH,
-    X_LOW,
-    Y_HIGH,
-    Y_LOW,
     camera_from_bodies,
     edge_within,
     is_box_in_view,
@@ -42,43 +39,40 @@ def instance_coverage(
 
 
 @numba.njit(nogil=True, cache=True)
-def _cover(lens, groups, order, starts, bodies, boxes, corners, is_leaf, T_camera_body):
-    """Pixels of each object, which has the groups of triangles from `groups[:, 0]` to before `groups[:, 1]`."""
+def _cover(lens, numbers, order, starts, bodies, boxes, corners, is_leaf, T_camera_body):
+    """Pixels of each of the objects `numbers`."""
+    frame, tiles, offsets, _, cells, cell_ranges = lens
     setup = np.empty(NUM_SETUP)
-    out = np.zeros(len(groups), dtype=np.int64)
-    stamps = np.zeros(lens.num_tiles[0] * TILE * lens.num_tiles[1] * TILE, dtype=np.int32)
-    for n in range(len(groups)):
-        for which in range(groups[n, 0], groups[n, 1]):
-            T = T_camera_body[bodies[which]]
-            if not is_box_in_view(lens, boxes[which], T):
+    out = np.zeros(len(numbers), dtype=np.int64)
+    stamps = np.zeros(frame.columns * frame.rows * TILE * TILE, dtype=np.int32)
+    for n in range(len(numbers)):
+        which = numbers[n]
+        T = T_camera_body[bodies[which]]
+        if not is_box_in_view(frame, boxes[which], T):
+            continue
+        for k in range(starts[which], starts[which + 1]):
+            if not set_up(corners, order[k], T, setup):
                 continue
-            for k in range(starts[which], starts[which + 1]):
-                if set_up(corners, order[k], T, setup):
-                    out[n] += _stamp(lens, setup, is_leaf[order[k]], np.int32(n + 1), stamps)
+            x_first, x_last, y_first, y_last = tile_range(frame, cells, cell_ranges, setup)
+            for y in range(y_first // TILE, y_last // TILE + 1):
+                first, last = max(y_first - y * TILE, 0), min(y_last - y * TILE, TILE - 1)
+                for x in range(x_first, x_last + 1):
+                    width = min(TILE, frame.width - x * TILE)
+                    out[n] += _stamp(
+                        frame.columns, tiles, offsets, setup, x, y, width, first, last, is_leaf[order[k]],
+                        np.int32(n + 1), stamps,
+                    )  # fmt: skip
     return out
 
 
-@numba.njit(nogil=True, cache=True)
-def _stamp(lens, setup, is_leaf, stamp, stamps):
-    """Mark the pixels of one triangle; returns how many were not marked before."""
-    x_first, x_last, y_first, y_last = tile_range(lens, setup[X_LOW], setup[X_HIGH], setup[Y_LOW], setup[Y_HIGH])
-    count = 0
-    for y in range(y_first // TILE, y_last // TILE + 1):
-        for x in range(x_first, x_last + 1):
-            first, last = max(y_first - y * TILE, 0), min(y_last - y * TILE, TILE - 1)
-            count += _stamp_tile(lens, setup, x, y, first, last, is_leaf, stamp, stamps)
-    return count
-
-
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _stamp_tile(lens, setup, tile_x, tile_y, first, last, is_leaf, stamp, stamps):
-    """The same within one tile."""
-    tile = tile_y * lens.num_tiles[0] + tile_x
-    x0, y0 = lens.origins[tile, 0], lens.origins[tile, 1]
-    bounds = lens.bounds[tile]
-    for edge in range(0, 9, 3):
+def _stamp(columns, tiles, offsets, setup, tile_x, tile_y, width, first, last, is_leaf, stamp, stamps):
+    """Mark the pixels of one triangle in rows `first` to `last` of a tile; returns how many were not marked before."""
+    tile = tile_y * columns + tile_x
+    x0, y0 = tiles[tile, 0], tiles[tile, 1]
+    for edge in range(EDGES, EDGES + 9, 3):
         a, b = setup[edge], setup[edge + 1]
-        most = a * (bounds[1] if a > 0.0 else bounds[0]) + b * (bounds[3] if b > 0.0 else bounds[2])
+        most = a * (tiles[tile, 3] if a > 0.0 else tiles[tile, 2]) + b * (tiles[tile, 5] if b > 0.0 else tiles[tile, 4])
         if a * x0 + b * y0 + setup[edge + 2] + most < 0.0:
             return 0
     a0, b0, c0, t0 = edge_within(setup, 0, x0, y0)
@@ -86,14 +80,13 @@ def _stamp_tile(lens, setup, tile_x, tile_y, first, last, is_leaf, stamp, stamps
     a2, b2, c2, t2 = edge_within(setup, 6, x0, y0)
     aw, bw, cw, _ = edge_within(setup, INVERSE_DEPTH, x0, y0)
     inverse_volume = np.float32(setup[INVERSE_VOLUME])
-    table = tile * TILE_SAMPLES if len(lens.offsets_x) > TILE_SAMPLES else 0
-    columns = min(TILE, lens.size[0] - tile_x * TILE)
+    table = tile * TILE_SAMPLES if offsets.shape[1] > TILE_SAMPLES else 0
     count = 0
     for line in range(first, last + 1):
-        at = (tile_y * TILE + line) * lens.num_tiles[0] * TILE + tile_x * TILE
-        for i in range(columns):
+        at = ((tile_y * TILE + line) * columns + tile_x) * TILE
+        for i in range(width):
             q = table + line * TILE_ROW + i * NUM_SAMPLES
-            x, y = lens.offsets_x[q], lens.offsets_y[q]
+            x, y = offsets[0, q], offsets[1, q]
             e0, e1, e2 = c0 + (a0 * x + b0 * y), c1 + (a1 * x + b1 * y), c2 + (a2 * x + b2 * y)
             w = cw + (aw * x + bw * y)
             if not (e0 >= t0 and e1 >= t1 and e2 >= t2 and w <= W_NEAR) or stamps[at + i] == stamp:

@@ -28,21 +28,34 @@ MAX_ERROR = 0.05  # px: a ray that does not project back to its pixel so well do
 NUM_CACHED = 16  # lenses that are kept
 
 
-class LensTables(NamedTuple):
-    """What kernels need of a lens. T tiles row by row, G groups of them row by row."""
+class Frame(NamedTuple):
+    """The numbers of a lens that kernels need."""
 
-    size: tuple[int, int]  # px: width, height
-    num_tiles: tuple[int, int]  # in x and y
-    pinhole: np.ndarray  # (4,) float64: focal lengths and principal point, px; zeros with distortion
-    field: np.ndarray  # (4,) float64: lowest and highest X, lowest and highest Y of all rays
-    origins: np.ndarray  # (T, 2) float64: X, Y that the offsets of a tile count from
-    offsets_x: np.ndarray  # (T * 320,) or, with equal tiles, (320,) float32: row, pixel, sample within the tile
-    offsets_y: np.ndarray  # likewise
-    bounds: np.ndarray  # (T, 4) float64: lowest and highest offset in X and in Y
-    group_bounds: np.ndarray  # (G, 4) float64: lowest and highest X and Y
+    width: int  # px
+    height: int
+    columns: int  # of tiles
+    rows: int
+    fx: float  # focal lengths and principal point, px; zeros with distortion
+    fy: float
+    cx: float
+    cy: float
+    x_low: float  # lowest and highest X and Y of all rays
+    x_high: float
+    y_low: float
+    y_high: float
+
+
+class LensTables(NamedTuple):
+    """The arrays of a lens that kernels need. T tiles row by row, G groups of them row by row."""
+
+    frame: Frame
+    tiles: np.ndarray  # (T, 6) float64: X, Y that its offsets count from; lowest and highest offset in X, in Y
+    offsets: (
+        np.ndarray
+    )  # (2, T * 320) or, with equal tiles, (2, 320) float32: X and Y by row, pixel, sample
+    groups: np.ndarray  # (G, 4) float64: lowest and highest X and Y of a group of tiles
     cells: np.ndarray  # (CY, CX, 4) int16: first and last tile column and row that see a cell; none with a pinhole
-    cells_x: np.ndarray  # (CX, 2) int16: first tile column of this cell and all to its right, last of all to its left
-    cells_y: np.ndarray  # (CY, 2) int16: the same for rows
+    cell_ranges: np.ndarray  # (2, C, 2) int16: for X and Y, the first tile from a cell on, the last up to a cell
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,30 +74,26 @@ def lens_of(camera: CameraModel) -> Lens:
     rows, columns = samples.shape[0] // TILE, samples.shape[1] // TILE
     tiles = samples.reshape(rows, TILE, columns, TILE, NUM_SAMPLES, 2).transpose(0, 2, 1, 3, 4, 5)
     tiles = np.ascontiguousarray(tiles).reshape(rows * columns, TILE_SAMPLES, 2)
-    origins = tiles[:, 0].copy()
-    origins[~np.isfinite(origins)] = 0.0
+    origins = np.nan_to_num(tiles[:, 0])
     offsets = (tiles - origins[:, None]).astype(np.float32)
     bounds = _bounds(tiles, SLACK / min(camera.K[0, 0], camera.K[1, 1]))
     is_pinhole = camera.distortion == "none"
-    if is_pinhole:
-        offsets = offsets[:1]
-    cells, cells_x, cells_y = _cells(bounds, columns, is_pinhole)
+    cells, cell_ranges = _cells(bounds, columns, is_pinhole)
     tables = LensTables(
-        (camera.width, camera.height),
-        (columns, rows),
-        camera.K[[0, 1, 0, 1], [0, 1, 2, 2]] * is_pinhole,
-        _around(bounds),
-        origins,
-        np.ascontiguousarray(offsets[..., 0]).reshape(-1),
-        np.ascontiguousarray(offsets[..., 1]).reshape(-1),
-        bounds - np.repeat(origins, 2, axis=1),
+        _frame(camera, columns, rows, bounds),
+        np.column_stack([origins, bounds - np.repeat(origins, 2, axis=1)]),
+        np.ascontiguousarray(offsets[:1] if is_pinhole else offsets).reshape(-1, 2).T.copy(),
         _group_bounds(bounds.reshape(rows, columns, 4)),
         cells,
-        cells_x,
-        cells_y,
+        cell_ranges,
     )
     middles = samples[: camera.height, : camera.width, 0].astype(np.float32)
     return Lens(camera, tables, np.ascontiguousarray(middles))
+
+
+def _frame(camera: CameraModel, columns: int, rows: int, bounds: np.ndarray) -> Frame:
+    pinhole = camera.K[[0, 1, 0, 1], [0, 1, 2, 2]] * (camera.distortion == "none")
+    return Frame(camera.width, camera.height, columns, rows, *pinhole.tolist(), *_around(bounds).tolist())
 
 
 def _sample_rays(camera: CameraModel) -> np.ndarray:
@@ -125,24 +134,25 @@ def _group_bounds(bounds: np.ndarray) -> np.ndarray:
     return np.array([_around(part.reshape(-1, 4)) for part in parts])
 
 
-def _cells(bounds: np.ndarray, columns: int, is_pinhole: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`cells`, `cells_x` and `cells_y` of `LensTables` for the bounds (T, 4) of tiles."""
-    num_y, num_x = (0, 0) if is_pinhole else NUM_CELLS
+def _cells(bounds: np.ndarray, columns: int, is_pinhole: bool) -> tuple[np.ndarray, np.ndarray]:
+    """`cells` and `cell_ranges` of `LensTables` for the bounds (T, 4) of tiles."""
+    num_y, num_x = NUM_CELLS
+    if is_pinhole:
+        return np.zeros((0, 0, 4), dtype=np.int16), np.zeros((2, 0, 2), dtype=np.int16)
     cells = np.empty((num_y, num_x, 4), dtype=np.int16)
     cells[...] = (np.iinfo(np.int16).max, -1, np.iinfo(np.int16).max, -1)
-    if not is_pinhole:
-        for tile in np.flatnonzero(np.isfinite(bounds[:, 0])):
-            x_low, x_high = _cell_of(bounds[tile, :2], num_x)
-            y_low, y_high = _cell_of(bounds[tile, 2:], num_y)
-            part = cells[y_low : y_high + 1, x_low : x_high + 1]
-            np.minimum(part[..., 0::2], [tile % columns, tile // columns], out=part[..., 0::2])
-            np.maximum(part[..., 1::2], [tile % columns, tile // columns], out=part[..., 1::2])
-    if not cells.size:
-        return cells, np.zeros((0, 2), dtype=np.int16), np.zeros((0, 2), dtype=np.int16)
-    first_x = np.minimum.accumulate(cells[..., 0].min(axis=0)[::-1])[::-1]
-    first_y = np.minimum.accumulate(cells[..., 2].min(axis=1)[::-1])[::-1]
-    last_x, last_y = (np.maximum.accumulate(cells[..., k].max(axis=axis)) for k, axis in ((1, 0), (3, 1)))
-    return cells, np.stack([first_x, last_x], axis=1), np.stack([first_y, last_y], axis=1)
+    for tile in np.flatnonzero(np.isfinite(bounds[:, 0])):
+        x_low, x_high = _cell_of(bounds[tile, :2], num_x)
+        y_low, y_high = _cell_of(bounds[tile, 2:], num_y)
+        part = cells[y_low : y_high + 1, x_low : x_high + 1]
+        np.minimum(part[..., 0::2], [tile % columns, tile // columns], out=part[..., 0::2])
+        np.maximum(part[..., 1::2], [tile % columns, tile // columns], out=part[..., 1::2])
+    ranges = np.zeros((2, max(NUM_CELLS), 2), dtype=np.int16)
+    for axis, count in ((0, num_x), (1, num_y)):
+        first, last = cells[..., 2 * axis].min(axis=axis), cells[..., 2 * axis + 1].max(axis=axis)
+        ranges[axis, :count, 0] = np.minimum.accumulate(first[::-1])[::-1]
+        ranges[axis, :count, 1] = np.maximum.accumulate(last)
+    return cells, ranges
 
 
 def _cell_of(x: np.ndarray, count: int) -> np.ndarray:

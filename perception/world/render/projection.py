@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from perception.core.geometry import inverse
-from perception.world.render.lens import GROUP, MAX_CELLS, NUM_CELLS, SAMPLE_REACH, TILE
+from perception.world.render.lens import MAX_CELLS, NUM_CELLS, SAMPLE_REACH, TILE
 
 NEAR = 0.05  # m: what is nearer to the plane of the camera is not seen
 W_NEAR = np.float32(1.0 / NEAR)
@@ -106,41 +106,40 @@ def _set_planes(setup, x0, y0, z0, x1, y1, z1, x2, y2, z2):
 
 
 @numba.njit(nogil=True, cache=True)
-def tile_range(lens, x_low, x_high, y_low, y_high):
-    """First and last tile column, first and last row of pixels that ideal bounds reach; an empty range outside."""
-    width, height = lens.size
-    view = lens.field
-    if x_low > view[1] or x_high < view[0] or y_low > view[3] or y_high < view[2]:
+def tile_range(frame, cells, cell_ranges, setup):
+    """First and last tile column, first and last row of pixels that bounds reach; an empty range outside."""
+    x_low, x_high, y_low, y_high = setup[X_LOW], setup[X_HIGH], setup[Y_LOW], setup[Y_HIGH]
+    if x_low > frame.x_high or x_high < frame.x_low or y_low > frame.y_high or y_high < frame.y_low:
         return 0, -1, 0, -1
-    if lens.pinhole[0] > 0.0:
-        f = lens.pinhole
-        left = np.ceil(max(x_low * f[0] + f[2] - SAMPLE_REACH, 0.0))
-        right = np.floor(min(x_high * f[0] + f[2] + SAMPLE_REACH, width - 1.0))
-        upper = np.ceil(max(y_low * f[1] + f[3] - SAMPLE_REACH, 0.0))
-        lower = np.floor(min(y_high * f[1] + f[3] + SAMPLE_REACH, height - 1.0))
-        if left > right or upper > lower:
-            return 0, -1, 0, -1
-        return int(left) // TILE, int(right) // TILE, int(upper), int(lower)
-    return _seen_range(lens, x_low, x_high, y_low, y_high)
+    if frame.fx == 0.0:
+        return _seen_range(frame, cells, cell_ranges, x_low, x_high, y_low, y_high)
+    # Behind the decimal point the conversion to whole numbers cuts off: numbers below 0 must be clipped first.
+    left = int(max(x_low * frame.fx + frame.cx + (1.0 - SAMPLE_REACH), 0.0))
+    upper = int(max(y_low * frame.fy + frame.cy + (1.0 - SAMPLE_REACH), 0.0))
+    right = int(min(x_high * frame.fx + frame.cx + SAMPLE_REACH, frame.width - 1.0))
+    lower = int(min(y_high * frame.fy + frame.cy + SAMPLE_REACH, frame.height - 1.0))
+    if left > right or upper > lower:
+        return 0, -1, 0, -1
+    return left // TILE, right // TILE, upper, lower
 
 
 @numba.njit(nogil=True, cache=True)
-def _seen_range(lens, x_low, x_high, y_low, y_high):
+def _seen_range(frame, cells, cell_ranges, x_low, x_high, y_low, y_high):
     """The same with distortion, by the table of the lens."""
     left, right = _cell(x_low, NUM_CELLS[1]), _cell(x_high, NUM_CELLS[1])
     upper, lower = _cell(y_low, NUM_CELLS[0]), _cell(y_high, NUM_CELLS[0])
+    first_x, last_x, first_y, last_y = 32767, -1, 32767, -1
     if (right - left + 1) * (lower - upper + 1) > MAX_CELLS:
-        first_x, last_x = lens.cells_x[left, 0], lens.cells_x[right, 1]
-        first_y, last_y = lens.cells_y[upper, 0], lens.cells_y[lower, 1]
+        first_x, last_x = int(cell_ranges[0, left, 0]), int(cell_ranges[0, right, 1])
+        first_y, last_y = int(cell_ranges[1, upper, 0]), int(cell_ranges[1, lower, 1])
     else:
-        first_x, last_x, first_y, last_y = np.int16(32767), np.int16(-1), np.int16(32767), np.int16(-1)
         for y in range(upper, lower + 1):
             for x in range(left, right + 1):
-                first_x, last_x = min(first_x, lens.cells[y, x, 0]), max(last_x, lens.cells[y, x, 1])
-                first_y, last_y = min(first_y, lens.cells[y, x, 2]), max(last_y, lens.cells[y, x, 3])
+                first_x, last_x = min(first_x, int(cells[y, x, 0])), max(last_x, int(cells[y, x, 1]))
+                first_y, last_y = min(first_y, int(cells[y, x, 2])), max(last_y, int(cells[y, x, 3]))
     if last_x < first_x or last_y < first_y:
         return 0, -1, 0, -1
-    return int(first_x), int(last_x), int(first_y) * TILE, min(int(last_y) * TILE + TILE, lens.size[1]) - 1
+    return first_x, last_x, first_y * TILE, min(last_y * TILE + TILE, frame.height) - 1
 
 
 @numba.njit(nogil=True, cache=True)
@@ -150,21 +149,15 @@ def _cell(x, count):
 
 
 @numba.njit(nogil=True, cache=True)
-def misses_group(lens, setup, group):
+def misses_group(groups, group, setup):
     """True where a whole group of tiles is outside of one edge."""
-    b = lens.group_bounds[group]
     for edge in range(EDGES, EDGES + 9, 3):
         x, y = setup[edge], setup[edge + 1]
-        most = x * (b[1] if x > 0.0 else b[0]) + y * (b[3] if y > 0.0 else b[2]) + setup[edge + 2]
-        if most < 0.0:
+        most_x = x * (groups[group, 1] if x > 0.0 else groups[group, 0])
+        most_y = y * (groups[group, 3] if y > 0.0 else groups[group, 2])
+        if most_x + most_y + setup[edge + 2] < 0.0:
             return True
     return False
-
-
-@numba.njit(nogil=True, cache=True)
-def num_groups_x(lens):
-    """Groups of tiles next to each other."""
-    return (lens.num_tiles[0] + GROUP - 1) // GROUP
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
@@ -180,15 +173,16 @@ def edge_within(setup, edge, x0, y0):
 
 
 @numba.njit(nogil=True, cache=True)
-def is_box_in_view(lens, box, T):
+def is_box_in_view(frame, box, T):
     """False where the sphere around a box (low xyz, high xyz), moved by `T`, is outside of the view."""
     x, y, z, r = _sphere_of(box, T)
-    v = lens.field
-    if z + r <= NEAR:
-        return False
-    if x - v[1] * z > r * np.sqrt(1.0 + v[1] * v[1]) or v[0] * z - x > r * np.sqrt(1.0 + v[0] * v[0]):
-        return False
-    return not (y - v[3] * z > r * np.sqrt(1.0 + v[3] * v[3]) or v[2] * z - y > r * np.sqrt(1.0 + v[2] * v[2]))
+    return (
+        z + r > NEAR
+        and x - frame.x_high * z <= r * np.sqrt(1.0 + frame.x_high * frame.x_high)
+        and frame.x_low * z - x <= r * np.sqrt(1.0 + frame.x_low * frame.x_low)
+        and y - frame.y_high * z <= r * np.sqrt(1.0 + frame.y_high * frame.y_high)
+        and frame.y_low * z - y <= r * np.sqrt(1.0 + frame.y_low * frame.y_low)
+    )
 
 
 @numba.njit(nogil=True, cache=True)

@@ -11,21 +11,17 @@ import numpy as np
 from perception.world.geometry.leaf_mask import is_leaf_there
 from perception.world.render.lens import GROUP, TILE, TILE_ROW, TILE_SAMPLES
 from perception.world.render.projection import (
+    EDGES,
     HIGHEST,
     INVERSE_DEPTH,
     INVERSE_VOLUME,
     LOWEST,
     NUM_SETUP,
     W_NEAR,
-    X_HIGH,
-    X_LOW,
-    Y_HIGH,
-    Y_LOW,
     edge_within,
     is_box_in_view,
     misses_group,
     nearest_depth,
-    num_groups_x,
     set_up,
     set_up_box,
     tile_range,
@@ -34,17 +30,18 @@ from perception.world.render.projection import (
 SKY = -1  # in `rows`
 ROUNDING = 4e-7  # relative, more than the inverse depth of a sample can be off
 REFRESH = 6  # triangles drawn into a tile after which its lowest inverse depth is looked up again
+LOWEST_W, NUM_DRAWN = 0, 1  # of the state of a tile: lowest inverse depth, triangles drawn since it was looked up
 FEW_TILES = 12  # up to so many a triangle or box is tested tile by tile, without groups
 MANY_TILES = 128  # boxes that cover more are not tested
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def visible_clusters(lens, boxes, bodies, T_camera_body, out, distances):
+def visible_clusters(frame, boxes, bodies, T_camera_body, out, distances):
     """Numbers of the clusters in view, in `out`, and their distances (m); returns how many."""
     count = 0
     for c in range(len(boxes)):
         T = T_camera_body[bodies[c]]
-        if is_box_in_view(lens, boxes[c], T):
+        if is_box_in_view(frame, boxes[c], T):
             out[count], distances[count] = c, nearest_depth(boxes[c], T)
             count += 1
     return count
@@ -52,24 +49,34 @@ def visible_clusters(lens, boxes, bodies, T_camera_body, out, distances):
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def draw_clusters(
-    lens, chosen, corners, rows, is_leaf, ranges, bodies, boxes, T_camera_body, w_buffer, row_buffer, tile_w
+    lens, chosen, corners, rows, is_leaf, ranges, bodies, boxes, T_camera_body, w_buffer, row_buffer
 ):  # fmt: skip
-    """Draw the clusters `chosen` into `w_buffer` and `row_buffer`, flat over whole tiles: row, column, sample."""
+    """Draw the clusters `chosen` into `w_buffer` and `row_buffer`, flat over whole tiles: row, column, sample.
+
+    Arrays of the lens are handed on one by one: to take one out of a tuple costs more than a small triangle.
+    """
+    frame, tiles, offsets, groups, cells, cell_ranges = lens
     setup = np.empty(NUM_SETUP)
-    drawn = np.zeros(len(tile_w), dtype=np.int32)
+    state = np.zeros((len(tiles), 2), dtype=np.float32)
+    scratch = np.empty(TILE_ROW, dtype=np.float32)
     for c in chosen:
         T = T_camera_body[bodies[c]]
-        if set_up_box(boxes[c], T, setup) and _is_hidden(lens, setup, tile_w):
+        if set_up_box(boxes[c], T, setup) and _is_hidden(frame, cells, cell_ranges, setup, state):
             continue
         for k in range(ranges[c, 0], ranges[c, 1]):
             if set_up(corners, k, T, setup):
-                _draw(lens, setup, rows[k], is_leaf[k], w_buffer, row_buffer, tile_w, drawn)
+                x_first, x_last, y_first, y_last = tile_range(frame, cells, cell_ranges, setup)
+                if x_last >= x_first:
+                    _draw(
+                        frame.columns, tiles, offsets, groups, setup, x_first, x_last, y_first, y_last, rows[k],
+                        is_leaf[k], w_buffer, row_buffer, state, scratch,
+                    )  # fmt: skip
 
 
 @numba.njit(nogil=True, cache=True)
-def _is_hidden(lens, setup, tile_w):
+def _is_hidden(frame, cells, cell_ranges, setup, state):
     """True where bounds are outside of the image, or everything there is nearer."""
-    x_first, x_last, y_first, y_last = tile_range(lens, setup[X_LOW], setup[X_HIGH], setup[Y_LOW], setup[Y_HIGH])
+    x_first, x_last, y_first, y_last = tile_range(frame, cells, cell_ranges, setup)
     y_first, y_last = y_first // TILE, y_last // TILE
     if x_last < x_first:
         return True
@@ -78,90 +85,102 @@ def _is_hidden(lens, setup, tile_w):
     nearest = setup[HIGHEST] * (1.0 + ROUNDING)
     for y in range(y_first, y_last + 1):
         for x in range(x_first, x_last + 1):
-            if nearest >= tile_w[y * lens.num_tiles[0] + x]:
+            if nearest >= state[y * frame.columns + x, LOWEST_W]:
                 return False
     return True
 
 
 @numba.njit(nogil=True, cache=True)
-def _draw(lens, setup, row, is_leaf, w_buffer, row_buffer, tile_w, drawn):
-    """Draw one triangle into all tiles that it reaches."""
-    x_first, x_last, y_first, y_last = tile_range(lens, setup[X_LOW], setup[X_HIGH], setup[Y_LOW], setup[Y_HIGH])
+def _draw(
+    columns, tiles, offsets, groups, setup, x_first, x_last, y_first, y_last, row, is_leaf, w_buffer, row_buffer,
+    state, scratch,
+):  # fmt: skip
+    """Draw one triangle into all tiles that it reaches: tile columns `x_first` on, pixel rows `y_first` on."""
     top, bottom = y_first // TILE, y_last // TILE
     if (x_last - x_first + 1) * (bottom - top + 1) <= FEW_TILES:
         for y in range(top, bottom + 1):
+            first, last = max(y_first - y * TILE, 0), min(y_last - y * TILE, TILE - 1)
             for x in range(x_first, x_last + 1):
-                _draw_tile(lens, setup, x, y, y_first, y_last, row, is_leaf, w_buffer, row_buffer, tile_w, drawn)
+                _draw_tile(
+                    columns, tiles, offsets, setup, x, y, first, last, row, is_leaf, w_buffer, row_buffer, state,
+                    scratch,
+                )  # fmt: skip
         return
+    num_groups = (columns + GROUP - 1) // GROUP
     for group_y in range(top // GROUP, bottom // GROUP + 1):
         for group_x in range(x_first // GROUP, x_last // GROUP + 1):
-            if misses_group(lens, setup, group_y * num_groups_x(lens) + group_x):
+            if misses_group(groups, group_y * num_groups + group_x, setup):
                 continue
             for y in range(max(top, group_y * GROUP), min(bottom, group_y * GROUP + GROUP - 1) + 1):
+                first, last = max(y_first - y * TILE, 0), min(y_last - y * TILE, TILE - 1)
                 for x in range(max(x_first, group_x * GROUP), min(x_last, group_x * GROUP + GROUP - 1) + 1):
-                    _draw_tile(lens, setup, x, y, y_first, y_last, row, is_leaf, w_buffer, row_buffer, tile_w, drawn)
+                    _draw_tile(
+                        columns, tiles, offsets, setup, x, y, first, last, row, is_leaf, w_buffer, row_buffer, state,
+                        scratch,
+                    )  # fmt: skip
 
 
 @numba.njit(nogil=True, cache=True)
-def _draw_tile(lens, setup, tile_x, tile_y, y_first, y_last, row, is_leaf, w_buffer, row_buffer, tile_w, drawn):
-    """Draw one triangle into one tile, unless it misses it or is hidden there."""
-    tile = tile_y * lens.num_tiles[0] + tile_x
-    x0, y0 = lens.origins[tile, 0], lens.origins[tile, 1]
-    x_low, x_high = lens.bounds[tile, 0], lens.bounds[tile, 1]
-    y_low, y_high = lens.bounds[tile, 2], lens.bounds[tile, 3]
+def _draw_tile(
+    columns, tiles, offsets, setup, tile_x, tile_y, first, last, row, is_leaf, w_buffer, row_buffer, state, scratch
+):  # fmt: skip
+    """Draw rows `first` to `last` of one triangle in one tile, unless it misses the tile or is hidden there."""
+    tile = tile_y * columns + tile_x
+    x0, y0, x_low, x_high = tiles[tile, 0], tiles[tile, 1], tiles[tile, 2], tiles[tile, 3]
+    y_low, y_high = tiles[tile, 4], tiles[tile, 5]
     is_full = not is_leaf
-    for edge in range(0, 9, 3):
-        a, b = setup[edge], setup[edge + 1]
-        c = a * x0 + b * y0 + setup[edge + 2]
-        x_most, x_least = (a * x_high, a * x_low) if a > 0.0 else (a * x_low, a * x_high)
-        y_most, y_least = (b * y_high, b * y_low) if b > 0.0 else (b * y_low, b * y_high)
-        if c + x_most + y_most < 0.0:
+    for edge in range(EDGES, EDGES + 9, 3):
+        least, most = _span(setup, edge, x0, y0, x_low, x_high, y_low, y_high)
+        if most < 0.0:
             return
-        if not c + x_least + y_least > 0.0:
-            is_full = False
-    a, b = setup[INVERSE_DEPTH], setup[INVERSE_DEPTH + 1]
-    c = a * x0 + b * y0 + setup[INVERSE_DEPTH + 2]
+        is_full = is_full and least > 0.0
+    least, most = _span(setup, INVERSE_DEPTH, x0, y0, x_low, x_high, y_low, y_high)
+    if min(most, setup[HIGHEST]) * (1.0 + ROUNDING) < state[tile, LOWEST_W]:
+        return
+    at, stride = numba.uintp((tile_y * TILE * columns + tile_x) * TILE_ROW), numba.uintp(columns * TILE_ROW)
+    table = numba.uintp(tile * TILE_SAMPLES if offsets.shape[1] > TILE_SAMPLES else 0)
+    if is_full and setup[HIGHEST] <= W_NEAR:
+        _fill(setup, x0, y0, table, offsets, at, stride, row, w_buffer, row_buffer, scratch)
+        state[tile, LOWEST_W] = max(state[tile, LOWEST_W], np.float32(max(least, setup[LOWEST]) * (1.0 - ROUNDING)))
+        return
+    begin, end = numba.uintp(first), numba.uintp(last + 1)
+    if is_leaf:
+        _fill_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch)
+    else:
+        _fill_part(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch)
+    state[tile, NUM_DRAWN] += np.float32(1.0)
+    if state[tile, NUM_DRAWN] >= REFRESH:
+        state[tile, NUM_DRAWN] = np.float32(0.0)
+        state[tile, LOWEST_W] = _lowest(w_buffer, at, stride, scratch)
+
+
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _span(setup, plane, x0, y0, x_low, x_high, y_low, y_high):
+    """Lowest and highest value of a plane within a tile."""
+    a, b = setup[plane], setup[plane + 1]
+    c = a * x0 + b * y0 + setup[plane + 2]
     x_most, x_least = (a * x_high, a * x_low) if a > 0.0 else (a * x_low, a * x_high)
     y_most, y_least = (b * y_high, b * y_low) if b > 0.0 else (b * y_low, b * y_high)
-    if min(c + x_most + y_most, setup[HIGHEST]) * (1.0 + ROUNDING) < tile_w[tile]:
-        return
-    first, last = max(y_first - tile_y * TILE, 0), min(y_last - tile_y * TILE, TILE - 1)
-    at = numba.uintp((tile_y * TILE * lens.num_tiles[0] + tile_x) * TILE_ROW)
-    stride = numba.uintp(lens.num_tiles[0] * TILE_ROW)
-    table = numba.uintp(tile * TILE_SAMPLES if len(lens.offsets_x) > TILE_SAMPLES else 0)
-    if is_full and setup[HIGHEST] <= W_NEAR:
-        _fill(setup, c, table, lens.offsets_x, lens.offsets_y, at, stride, row, w_buffer, row_buffer)
-        tile_w[tile] = max(tile_w[tile], np.float32(max(c + x_least + y_least, setup[LOWEST]) * (1.0 - ROUNDING)))
-        return
-    if is_leaf:
-        _fill_leaf(
-            setup, x0, y0, table, lens.offsets_x, lens.offsets_y, at, stride, first, last, row, w_buffer, row_buffer
-        )
-    else:
-        _fill_part(
-            setup, x0, y0, table, lens.offsets_x, lens.offsets_y, at, stride, first, last, row, w_buffer, row_buffer
-        )
-    drawn[tile] += 1
-    if drawn[tile] >= REFRESH:
-        drawn[tile] = 0
-        tile_w[tile] = _lowest(w_buffer, at, stride)
+    return c + x_least + y_least, c + x_most + y_most
+
+
+# In the three following kernels a number is first stored to `scratch`: else the compiler merges the choice between the
+# old and the new number with its store, into an instruction that takes 20 cycles on some processors.
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill_part(
-    setup, x0, y0, table, offsets_x, offsets_y, at, stride, first, last, row, w_buffer, row_buffer
-):  # fmt: skip
-    """Rows `first` to `last` of a tile: the samples inside of all three edges that are nearest so far."""
+def _fill_part(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch):
+    """Rows `begin` to `end` of a tile: the samples inside of all three edges that are nearest so far."""
     a0, b0, c0, t0 = edge_within(setup, 0, x0, y0)
     a1, b1, c1, t1 = edge_within(setup, 3, x0, y0)
     a2, b2, c2, t2 = edge_within(setup, 6, x0, y0)
     aw, bw, cw, _ = edge_within(setup, INVERSE_DEPTH, x0, y0)
     lowest, highest = np.float32(setup[LOWEST]), np.float32(setup[HIGHEST])
-    for line in range(numba.uintp(first), numba.uintp(last + 1)):
+    for line in range(begin, end):
         q = table + line * numba.uintp(TILE_ROW)
         o = at + line * stride
         for i in range(numba.uintp(TILE_ROW)):
-            x, y = offsets_x[q + i], offsets_y[q + i]
+            x, y = offsets[0, q + i], offsets[1, q + i]
             e0, e1, e2 = c0 + (a0 * x + b0 * y), c1 + (a1 * x + b1 * y), c2 + (a2 * x + b2 * y)
             w = cw + (aw * x + bw * y)
             w = lowest if w < lowest else w
@@ -169,66 +188,79 @@ def _fill_part(
             before, before_row = w_buffer[o + i], row_buffer[o + i]
             is_nearer = (w > before) | ((w == before) & (row < before_row))
             is_seen = (e0 >= t0) & (e1 >= t1) & (e2 >= t2) & (w <= W_NEAR) & is_nearer
+            scratch[i] = w
             w_buffer[o + i] = w if is_seen else before
             row_buffer[o + i] = row if is_seen else before_row
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill(setup, c, table, offsets_x, offsets_y, at, stride, row, w_buffer, row_buffer):
+def _fill(setup, x0, y0, table, offsets, at, stride, row, w_buffer, row_buffer, scratch):
     """A whole tile inside of the triangle."""
-    aw, bw, cw = np.float32(setup[INVERSE_DEPTH]), np.float32(setup[INVERSE_DEPTH + 1]), np.float32(c)
+    aw, bw, cw, _ = edge_within(setup, INVERSE_DEPTH, x0, y0)
     lowest, highest = np.float32(setup[LOWEST]), np.float32(setup[HIGHEST])
     for line in range(numba.uintp(TILE)):
         q = table + line * numba.uintp(TILE_ROW)
         o = at + line * stride
         for i in range(numba.uintp(TILE_ROW)):
-            w = cw + (aw * offsets_x[q + i] + bw * offsets_y[q + i])
+            w = cw + (aw * offsets[0, q + i] + bw * offsets[1, q + i])
             w = lowest if w < lowest else w
             w = highest if w > highest else w
             before, before_row = w_buffer[o + i], row_buffer[o + i]
             is_nearer = (w > before) | ((w == before) & (row < before_row))
+            scratch[i] = w
             w_buffer[o + i] = w if is_nearer else before
             row_buffer[o + i] = row if is_nearer else before_row
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _fill_leaf(
-    setup, x0, y0, table, offsets_x, offsets_y, at, stride, first, last, row, w_buffer, row_buffer
-):  # fmt: skip
-    """As `_fill_part` for foliage: also the mask of leaves decides."""
+def _fill_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch):
+    """As `_fill_part` for foliage: also the mask of leaves decides, in a second pass over what is left."""
     a0, b0, c0, t0 = edge_within(setup, 0, x0, y0)
     a1, b1, c1, t1 = edge_within(setup, 3, x0, y0)
     a2, b2, c2, t2 = edge_within(setup, 6, x0, y0)
     aw, bw, cw, _ = edge_within(setup, INVERSE_DEPTH, x0, y0)
     lowest, highest = np.float32(setup[LOWEST]), np.float32(setup[HIGHEST])
-    inverse_volume = np.float32(setup[INVERSE_VOLUME])
-    for line in range(numba.uintp(first), numba.uintp(last + 1)):
+    inverse_volume, none, num_seen = np.float32(setup[INVERSE_VOLUME]), np.float32(0.0), np.int32(0)
+    for line in range(begin, end):
         q = table + line * numba.uintp(TILE_ROW)
         o = at + line * stride
+        num_seen = np.int32(0)
         for i in range(numba.uintp(TILE_ROW)):
-            x, y = offsets_x[q + i], offsets_y[q + i]
+            x, y = offsets[0, q + i], offsets[1, q + i]
             e0, e1, e2 = c0 + (a0 * x + b0 * y), c1 + (a1 * x + b1 * y), c2 + (a2 * x + b2 * y)
             w = cw + (aw * x + bw * y)
             w = lowest if w < lowest else w
             w = highest if w > highest else w
             before, before_row = w_buffer[o + i], row_buffer[o + i]
             is_nearer = (w > before) | ((w == before) & (row < before_row))
-            if (e0 >= t0) & (e1 >= t1) & (e2 >= t2) & (w <= W_NEAR) & is_nearer:
+            is_seen = (e0 >= t0) & (e1 >= t1) & (e2 >= t2) & (w <= W_NEAR) & is_nearer
+            scratch[i] = w if is_seen else none
+            num_seen += np.int32(is_seen)
+        if num_seen == 0:
+            continue
+        for i in range(numba.uintp(TILE_ROW)):
+            w = scratch[i]
+            if w > none:
+                x, y = offsets[0, q + i], offsets[1, q + i]
                 scale = inverse_volume / w
-                if is_leaf_there(e1 * scale, e2 * scale):
+                if is_leaf_there((c1 + (a1 * x + b1 * y)) * scale, (c2 + (a2 * x + b2 * y)) * scale):
                     w_buffer[o + i] = w
                     row_buffer[o + i] = row
 
 
 @numba.njit(nogil=True, cache=True)
-def _lowest(w_buffer, at, stride):
-    """Lowest inverse depth of a tile. Numbers that are not negative are ordered as their bits, and those are faster."""
-    bits = w_buffer.view(np.int32)
-    lowest = bits[at]
-    for line in range(numba.uintp(TILE)):
+def _lowest(w_buffer, at, stride, scratch):
+    """Lowest inverse depth of a tile."""
+    for i in range(numba.uintp(TILE_ROW)):
+        scratch[i] = w_buffer[at + i]
+    for line in range(numba.uintp(1), numba.uintp(TILE)):
         for i in range(numba.uintp(TILE_ROW)):
-            lowest = min(lowest, bits[at + line * stride + i])
-    return np.int32(lowest).view(np.float32)
+            w, least = w_buffer[at + line * stride + i], scratch[i]
+            scratch[i] = w if w < least else least
+    lowest = scratch[0]
+    for i in range(numba.uintp(TILE_ROW)):
+        lowest = min(lowest, scratch[i])
+    return lowest
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

@@ -43,14 +43,10 @@ def rasterise(
     lens = camera.tables if isinstance(camera, Lens) else lens_of(camera).tables
     T_camera_body = camera_from_bodies(T_world_camera, T_world_mover)
     chosen = _nearest_first(world, lens, T_camera_body)
-    columns, rows = lens.num_tiles
-    w = np.zeros(rows * columns * TILE * TILE * NUM_SAMPLES, dtype=np.float32)
+    w = np.zeros(lens.frame.rows * lens.frame.columns * TILE * TILE * NUM_SAMPLES, dtype=np.float32)
     seen = np.full(len(w), SKY, dtype=np.int32)
     c = world.clusters
-    tile_w = np.zeros(rows * columns, dtype=np.float32)
-    draw_clusters(
-        lens, chosen, c.corners, c.rows, c.is_leaf, c.ranges, c.bodies, c.boxes, T_camera_body, w, seen, tile_w
-    )
+    draw_clusters(lens, chosen, c.corners, c.rows, c.is_leaf, c.ranges, c.bodies, c.boxes, T_camera_body, w, seen)
     invert(w)
     return Visibility(_cut(seen, lens), _cut(w, lens))
 
@@ -75,12 +71,12 @@ def _nearest_first(world: Accelerator, lens: LensTables, T_camera_body: np.ndarr
     """Clusters in view (K,) int32 by their distance."""
     c = world.clusters
     found, distances = np.empty(len(c.ranges), dtype=np.int32), np.empty(len(c.ranges))
-    count = visible_clusters(lens, c.boxes, c.bodies, T_camera_body, found, distances)
+    count = visible_clusters(lens.frame, c.boxes, c.bodies, T_camera_body, found, distances)
     return found[np.argsort(distances[:count], kind="stable")]
 
 
 def _cut(buffer: np.ndarray, lens: LensTables) -> np.ndarray:
     """The image (H, W, 5) in a buffer over whole tiles."""
-    columns, rows = lens.num_tiles
-    image = buffer.reshape(rows * TILE, columns * TILE, NUM_SAMPLES)
-    return np.ascontiguousarray(image[: lens.size[1], : lens.size[0]])
+    frame = lens.frame
+    image = buffer.reshape(frame.rows * TILE, frame.columns * TILE, NUM_SAMPLES)
+    return np.ascontiguousarray(image[: frame.height, : frame.width])

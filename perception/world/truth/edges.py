@@ -4,8 +4,6 @@ Which of them an image shows, and whether they are seen as lines there, is decid
 kept that could be. Curved bodies (`is_smooth`) and foliage have none.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from perception.world.geometry.mesh import Mesh
@@ -15,6 +13,7 @@ from perception.world.render.textures.bank import bake
 from perception.world.render.textures.edges import LUMA, segments_of
 from perception.world.render.textures.mipmaps import linear_of, srgb_of
 from perception.world.truth.kernels_edges import chains
+from perception.world.truth.kernels_lines import Edges
 
 MIN_DIHEDRAL = np.radians(20.0)
 MIN_STEP = 12.0  # grey levels
@@ -22,16 +21,9 @@ MERGE_STEPS = (2000.0, 2000.0, 2000.0)  # per m: corners that agree to half a mi
 ROUND_TURN = (np.radians(1.5), np.radians(32.0))  # bends between the sides of an outline that stands for a curve
 ROUND_SIDE = 0.6  # m, longest side of such an outline
 ROUND_RATIO = 1.3  # between the lengths of neighbouring sides
+BLOCK_CELL = 4.0  # m, of the cells whose edges are skipped together
+SHORTEST_CLASS = 0.05  # m; all shorter edges are of one class
 SAME_PLACE = 200.0  # per m: triangles whose pictures lie at the same place to 5 mm show the same picture
-
-
-class Edges(NamedTuple):
-    """Straight pieces of the bodies of a world."""
-
-    starts: np.ndarray  # (E, 3) float64, m, in the frame of the body
-    stops: np.ndarray  # (E, 3) float64
-    bodies: np.ndarray  # (E,) int32, body of the accelerator
-    sizes: np.ndarray  # (E,) float64, m: width of the bands beside a line of a picture; 0: an edge of the body itself
 
 
 def greys(mesh: Mesh) -> np.ndarray:
@@ -43,17 +35,34 @@ def greys(mesh: Mesh) -> np.ndarray:
 
 def edges_of(world: Accelerator, grey: np.ndarray) -> Edges:
     """All edges of a world's bodies and the lines in the pictures on them. `grey` (N,) as by `greys`."""
-    parts = [_none()]
+    found = [(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))]
+    bodies = [np.zeros(0, dtype=np.int32)]
     for body in range(len(world.first_rows) - 1):
         rows = np.arange(world.first_rows[body], world.first_rows[body + 1])
-        for found in (_mesh_edges(world.mesh, rows, grey), _picture_lines(world.mesh, rows)):
-            starts, stops, sizes = found
-            parts.append(Edges(starts, stops, np.full(len(starts), body, dtype=np.int32), sizes))
-    return Edges(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+        found += [_mesh_edges(world.mesh, rows, grey), _picture_lines(world.mesh, rows)]
+        bodies.append(np.full(len(found[-1][0]) + len(found[-2][0]), body, dtype=np.int32))
+    starts, stops, sizes = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+    return _in_blocks(starts, stops, np.concatenate(bodies), sizes)
 
 
-def _none() -> Edges:
-    return Edges(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, dtype=np.int32), np.zeros(0))
+def _in_blocks(starts: np.ndarray, stops: np.ndarray, bodies: np.ndarray, sizes: np.ndarray) -> Edges:
+    """Edges in an order in which neighbours of about one length follow each other, cut into blocks."""
+    lengths = np.linalg.norm(stops - starts, axis=1)
+    classes = np.ceil(np.log2(np.maximum(lengths, SHORTEST_CLASS))).astype(np.int64)
+    cells = np.floor(0.5 * (starts + stops) / BLOCK_CELL).astype(np.int64)
+    order = np.lexsort((cells[:, 2], cells[:, 1], cells[:, 0], classes, bodies))
+    starts, stops, bodies, sizes, lengths = (a[order] for a in (starts, stops, bodies, sizes, lengths))
+    keys = np.column_stack([bodies, classes[order], cells[order]])
+    is_new = np.any(keys[1:] != keys[:-1], axis=1)
+    firsts = np.concatenate([[0], 1 + np.flatnonzero(is_new), [len(order)]]).astype(np.int64)
+    firsts = np.unique(firsts)
+    if len(order) == 0:
+        return Edges(starts, stops, bodies, sizes, np.zeros(1, dtype=np.int64), np.zeros((0, 5)))
+    low = np.minimum.reduceat(np.minimum(starts, stops), firsts[:-1])
+    high = np.maximum.reduceat(np.maximum(starts, stops), firsts[:-1])
+    radius = 0.5 * np.linalg.norm(high - low, axis=1)
+    longest = np.maximum.reduceat(lengths, firsts[:-1])
+    return Edges(starts, stops, bodies, sizes, firsts, np.column_stack([0.5 * (low + high), radius, longest]))
 
 
 def _mesh_edges(mesh: Mesh, rows: np.ndarray, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

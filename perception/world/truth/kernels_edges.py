@@ -77,3 +77,9 @@ def _is_straight(points, path, length, far):
         if cx * cx + cy * cy + cz * cz > MAX_BULGE * MAX_BULGE * square:
             return False
     return True
+
+
+def warm_up() -> None:
+    """Compile the kernel of this file for the types it is used with."""
+    none, zero = np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    chains(np.zeros((0, 3)), np.zeros((0, 2), dtype=np.int64), zero, none, none.copy(), none.copy())

@@ -18,6 +18,22 @@ DEPTH_STEP = 0.03  # m, between a point and a surface that is not its own: there
 COS_DIHEDRAL = math.cos(math.radians(20.0))
 GREY_STEP = 12.0  # grey levels
 MIN_BAND = 1.0  # px, that the bands beside a line of a picture are at least wide
+MAX_ASIDE = 1.0  # px, of the ends of a shorter piece beside the line of a longer one
+MAX_TURN, MAX_SWAY = 0.05, 0.5  # rad between pieces of one line, and px that are forgiven on top
+END_REACH = 5.0  # px from the end of an edge, within which a seen part goes on to the end unless something hides it
+HIDDEN, UNCLEAR, SEEN = 0, 1, 2  # what may be said of a point of an edge
+STRETCH = 1.5  # by which an edge at the border of an image may look longer than one on the axis
+
+
+class Edges(NamedTuple):
+    """Straight pieces of the bodies of a world."""
+
+    starts: np.ndarray  # (E, 3) float64, m, in the frame of the body
+    stops: np.ndarray  # (E, 3) float64
+    bodies: np.ndarray  # (E,) int32, body of the accelerator
+    sizes: np.ndarray  # (E,) float64, m: width of the bands beside a line of a picture; 0: an edge of the body itself
+    firsts: np.ndarray  # (K + 1,) int64, first edge of each block of neighbours
+    blocks: np.ndarray  # (K, 5) float64, m: centre of each block, in the frame of its body, radius, longest edge
 
 
 class Screen(NamedTuple):
@@ -33,15 +49,40 @@ class Screen(NamedTuple):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def seen_parts(starts, stops, bodies, sizes, screen, out):
-    """Pieces of edges (E, 3) that are seen as lines: fills `out` (M, 4) float64, px; returns how many, at most M."""
+def seen_parts(edges, screen, out):
+    """Pieces of `Edges` that are seen as lines: fills `out` (M, 4) float64, px; returns how many, at most M."""
     ends, count = np.empty(6, dtype=np.float64), 0
-    for edge in range(len(starts)):
-        if _projected(starts[edge], stops[edge], screen.T_camera_body[bodies[edge]], screen, ends):
-            count = _walk(ends, sizes[edge], screen, out, count)
-            if count == len(out):
-                break
+    for block in range(len(edges.blocks)):
+        first, last = edges.firsts[block], edges.firsts[block + 1]
+        T = screen.T_camera_body[edges.bodies[first]]
+        if not _may_show(edges.blocks[block], T, screen):
+            continue
+        for edge in range(first, last):
+            if _projected(edges.starts[edge], edges.stops[edge], T, screen, ends):
+                count = _walk(ends, edges.sizes[edge], screen, out, count)
+                if count == len(out):
+                    return count
     return count
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _may_show(block, T, screen):
+    """Whether some edge of a block (centre, radius, longest edge) may be long enough in the image."""
+    radius = block[3]
+    z = T[2, 0] * block[0] + T[2, 1] * block[1] + T[2, 2] * block[2] + T[2, 3]
+    if z + radius < NEAR:
+        return False
+    focal = max(screen.lens[0], screen.lens[1])
+    if block[4] * focal * STRETCH < SHORTEST_PIECE * max(z - radius, NEAR):
+        return False
+    x = T[0, 0] * block[0] + T[0, 1] * block[1] + T[0, 2] * block[2] + T[0, 3]
+    y = T[1, 0] * block[0] + T[1, 1] * block[1] + T[1, 2] * block[2] + T[1, 3]
+    for axis in range(2):
+        at, f, c = (x, screen.lens[0], screen.lens[2]) if axis == 0 else (y, screen.lens[1], screen.lens[3])
+        low, high = -c / f, (screen.rows.shape[1 - axis] - 1.0 - c) / f
+        if at - low * z < -radius * math.sqrt(1.0 + low * low) or at - high * z > radius * math.sqrt(1.0 + high * high):
+            return False
+    return True
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -88,35 +129,45 @@ def _walk(ends, size, screen, out, count):
     length = math.hypot(du, dv)
     steps = math.ceil(length)
     nu, nv = -dv / length * BESIDE, du / length * BESIDE
-    first, last = -1, -1
+    first, last, is_open = -1, -1, True
+    reach = END_REACH * steps / length
     for i in range(steps + 1):
-        is_seen = False
+        verdict = HIDDEN
         if i < steps:
             f = (i + 0.5) / steps
-            is_seen = _is_line(ends[0] + f * du, ends[1] + f * dv, ends[2] + f * dw, nu, nv, size, screen)
-        if is_seen:
-            first = i if first < 0 else first
+            verdict = _judged(ends[0] + f * du, ends[1] + f * dv, ends[2] + f * dw, nu, nv, size, screen)
+        if verdict == SEEN:
+            if first < 0:
+                first = 0 if is_open and i <= reach else i
             last = i
         elif first >= 0 and (i == steps or (i - last) * length / steps >= MAX_GAP):
-            if (last + 1 - first) * length / steps >= SHORTEST_PIECE and count < len(out):
-                low, high = first / steps, (last + 1) / steps
+            final = last + 1
+            if i == steps and steps - final <= reach:
+                final = steps
+            if (final - first) * length / steps >= SHORTEST_PIECE and count < len(out):
+                low, high = first / steps, final / steps
                 out[count, 0], out[count, 1] = ends[0] + low * du, ends[1] + low * dv
                 out[count, 2], out[count, 3] = ends[0] + high * du, ends[1] + high * dv
                 count += 1
             first = -1
+        if verdict == HIDDEN:
+            is_open = False
     return count
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _is_line(u, v, w, nu, nv, size, screen):
-    """Whether the point of an edge at (u, v), inverse depth w, is visible, and parts what differs on its two sides."""
+def _judged(u, v, w, nu, nv, size, screen):
+    """Whether the point of an edge at (u, v), inverse depth w, parts what differs on its two sides: SEEN.
+
+    HIDDEN: something is in front of it; UNCLEAR: neither.
+    """
     height, width = screen.rows.shape
     z = 1.0 / w
     x, y = (u - screen.lens[2]) / screen.lens[0] * z, (v - screen.lens[3]) / screen.lens[1] * z
     iu, iv = int(u + 0.5), int(v + 0.5)
     lu, lv, ru, rv = int(u + nu + 0.5), int(v + nv + 0.5), int(u - nu + 0.5), int(v - nv + 0.5)
     if min(lu, lv, ru, rv) < 0 or max(lu, ru) >= width or max(lv, rv) >= height:
-        return False
+        return UNCLEAR
     near = ON_PLANE + ON_PLANE_PER_M * z
     here = screen.rows[iv, iu]
     is_here = False
@@ -124,17 +175,18 @@ def _is_line(u, v, w, nu, nv, size, screen):
         gap, toward = _gap(here, x, y, z, screen)
         is_here = abs(gap) <= near
         if not is_here and gap * toward < 0.0 and screen.depth[iv, iu] < z:
-            return False  # its plane is met before the point
+            return HIDDEN  # its plane is met before the point
     left, right = screen.rows[lv, lu], screen.rows[rv, ru]
     left_gap = _gap(left, x, y, z, screen)[0] if left >= 0 else np.inf
     right_gap = _gap(right, x, y, z, screen)[0] if right >= 0 else np.inf
     if not (is_here or abs(left_gap) <= near or abs(right_gap) <= near):
-        return False
+        return UNCLEAR
     if size > 0.0:
-        return is_here and _band(here, x, y, z, size, screen) >= MIN_BAND
+        return SEEN if is_here and _band(here, x, y, z, size, screen) >= MIN_BAND else UNCLEAR
     if _parts(left, right, left_gap, right_gap, screen):
-        return True
-    return is_here and (_parts(here, left, 0.0, left_gap, screen) or _parts(here, right, 0.0, right_gap, screen))
+        return SEEN
+    is_thin = is_here and (_parts(here, left, 0.0, left_gap, screen) or _parts(here, right, 0.0, right_gap, screen))
+    return SEEN if is_thin else UNCLEAR
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
@@ -184,47 +236,57 @@ def _parts(one, two, one_gap, two_gap, screen):
     return abs(dot) < COS_DIHEDRAL
 
 
-MAX_ASIDE = 1.0  # px, of the ends of a shorter piece beside the line of a longer one
-MAX_TURN = 0.05  # rad, between pieces of one line
-
-
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def merged(segments, order):
     """Joins pieces of one line in place: `segments` (N, 4) float64, px; `order` (N,) int64, longest first.
 
     Two pieces are one line where the ends of the shorter lie beside the longer by less than `MAX_ASIDE`, their
-    directions agree, and they overlap or leave a gap below `MAX_GAP`. Those that went into another become NaN.
+    directions agree, and they overlap or leave a gap below `MAX_GAP`. The longer one then reaches over both; the other
+    becomes NaN.
     """
     for a in range(len(order)):
-        i = order[a]
-        if math.isnan(segments[i, 0]):
+        line = segments[order[a]]
+        if math.isnan(line[0]):
             continue
+        x, y, length = line[0], line[1], math.hypot(line[2] - line[0], line[3] - line[1])
+        dx, dy = (line[2] - x) / length, (line[3] - y) / length
+        low, high = 0.0, length
         is_growing = True
         while is_growing:
             is_growing = False
             for b in range(a + 1, len(order)):
-                j = order[b]
-                if not math.isnan(segments[j, 0]) and _absorbed(segments[i], segments[j]):
-                    segments[j, :] = np.nan
-                    is_growing = True
+                piece = segments[order[b]]
+                aside = (piece[1] - y) * dx - (piece[0] - x) * dy
+                if not abs(aside) <= MAX_ASIDE:  # NaN as well
+                    continue
+                turn = (piece[3] - y) * dx - (piece[2] - x) * dy
+                p = (piece[0] - x) * dx + (piece[1] - y) * dy
+                q = (piece[2] - x) * dx + (piece[3] - y) * dy
+                if abs(turn) > MAX_ASIDE or abs(turn - aside) > MAX_TURN * abs(q - p) + MAX_SWAY:
+                    continue
+                if min(p, q) <= high + MAX_GAP and max(p, q) >= low - MAX_GAP:
+                    is_growing = is_growing or min(p, q) < low or max(p, q) > high
+                    low, high = min(low, p, q), max(high, p, q)
+                    piece[:] = np.nan
+        line[0], line[1], line[2], line[3] = x + low * dx, y + low * dy, x + high * dx, y + high * dy
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _absorbed(long, short):
-    """Whether the shorter piece is part of the line of the longer one, which then reaches over both."""
-    dx, dy = long[2] - long[0], long[3] - long[1]
-    length = math.hypot(dx, dy)
-    dx, dy = dx / length, dy / length
-    px, py, qx, qy = short[0] - long[0], short[1] - long[1], short[2] - long[0], short[3] - long[1]
-    p, q = px * dx + py * dy, qx * dx + qy * dy
-    if min(p, q) > length + MAX_GAP or max(p, q) < -MAX_GAP:
-        return False
-    p_aside, q_aside = py * dx - px * dy, qy * dx - qx * dy
-    if abs(p_aside) > MAX_ASIDE or abs(q_aside) > MAX_ASIDE:
-        return False
-    if abs(q_aside - p_aside) > MAX_TURN * abs(q - p) + 0.5:
-        return False
-    low, high = min(0.0, min(p, q)), max(length, max(p, q))
-    x, y = long[0], long[1]
-    long[0], long[1], long[2], long[3] = x + low * dx, y + low * dy, x + high * dx, y + high * dy
-    return True
+def warm_up() -> None:
+    """Compile the kernels of this file for the types they are used with."""
+    point, one = np.zeros((1, 3)), np.zeros(1, dtype=np.int32)
+    edges = Edges(point, point, one, np.zeros(1), np.array([0, 1], dtype=np.int64), np.zeros((1, 5)))
+    seen_parts(edges, empty_screen(), np.empty((1, 4)))
+    merged(np.zeros((0, 4)), np.zeros(0, dtype=np.int64))
+
+
+def empty_screen() -> Screen:
+    """An image of the sky over a world of one triangle, to compile with."""
+    return Screen(
+        np.full((2, 2), -1, dtype=np.int32),
+        np.full((2, 2), np.inf, dtype=np.float32),
+        np.zeros((1, 4)),
+        np.zeros(1, dtype=np.int32),
+        np.zeros(1, dtype=np.float32),
+        np.zeros((1, 3, 4)),
+        np.ones(4),
+    )

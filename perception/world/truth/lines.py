@@ -14,13 +14,17 @@ from perception.core.labels import LineLabels
 from perception.core.types import check
 from perception.world.geometry.mesh import Mesh
 from perception.world.geometry.raycast import Accelerator
+from perception.world.materials import Material
 from perception.world.scene import Scene
 from perception.world.sensors.cameras import Exposure
+from perception.world.truth import kernels_creases, kernels_edges, kernels_lines
 from perception.world.truth.edges import edges_of, greys
+from perception.world.truth.kernels_creases import NO_PLANE, creases
 from perception.world.truth.kernels_lines import Screen, merged, seen_parts
 
 MIN_LENGTH = 10.0  # px
 MAX_PIECES = 65536  # of an image, before they are joined
+PLANE_STEPS = (500.0, 50.0)  # per unit of normal and per m of offset: planes that differ by less are one
 MIDDLE = 1  # pose of an exposure that ground truth refers to
 
 
@@ -36,6 +40,8 @@ class LineTruth:
         self._greys = greys(world.mesh)
         self._planes = _planes(world.mesh)
         self._bodies = np.repeat(np.arange(len(world.first_rows) - 1, dtype=np.int32), np.diff(world.first_rows))
+        self._plane_numbers = _plane_numbers(world.mesh, self._planes, self._bodies)
+        self._instances = world.mesh.instance_ids
         self.edges = edges_of(world, self._greys)
 
     def segments(self, exposure: Exposure, rows: np.ndarray, depth: np.ndarray) -> LineLabels:
@@ -57,9 +63,16 @@ class LineTruth:
         lens = np.array([camera.K[0, 0], camera.K[1, 1], camera.K[0, 2], camera.K[1, 2]])
         screen = Screen(rows, depth, self._planes, self._bodies, self._greys, np.ascontiguousarray(T_camera_body), lens)
         pieces = np.empty((MAX_PIECES, 4))
-        edges = self.edges
-        count = seen_parts(edges.starts, edges.stops, edges.bodies, edges.sizes, screen, pieces)
-        return LineLabels(joined_pieces(pieces[:count]).astype(np.float32))
+        count = seen_parts(self.edges, screen, pieces)
+        pieces = np.concatenate([pieces[:count], creases(screen, self._plane_numbers, self._instances)])
+        last = [camera.width - 1, camera.height - 1]
+        return LineLabels(np.clip(joined_pieces(pieces), 0.0, last * 2).astype(np.float32))
+
+
+def warm_up() -> None:
+    """Compile all kernels that `LineTruth` needs."""
+    for kernels in (kernels_edges, kernels_lines, kernels_creases):
+        kernels.warm_up()
 
 
 def joined_pieces(pieces: np.ndarray) -> np.ndarray:
@@ -81,3 +94,13 @@ def _planes(mesh: Mesh) -> np.ndarray:
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
     return np.column_stack([normals, np.einsum("ni,ni->n", normals, corners[:, 0])])
+
+
+def _plane_numbers(mesh: Mesh, planes: np.ndarray, bodies: np.ndarray) -> np.ndarray:
+    """Number (N,) int32 that the triangles of one plane of one body share; `NO_PLANE` for curved ones and leaves."""
+    keys = np.rint(planes * [*[PLANE_STEPS[0]] * 3, PLANE_STEPS[1]]).astype(np.int64)
+    keys[:, 3] = (keys[:, 3] << np.int64(16)) + bodies
+    is_flat = ~mesh.is_smooth & (mesh.material_ids != Material.LEAF)
+    mixed = (keys * np.array([1_000_003, 998_244_353, 1_000_000_007, 1])).sum(axis=1)
+    numbers = np.unique(mixed, return_inverse=True)[1].reshape(-1).astype(np.int32)
+    return np.where(is_flat, numbers, np.int32(NO_PLANE))

@@ -156,9 +156,7 @@ def _mudguards(parts: Parts, kind: BicycleKind) -> None:
         r = kind.wheel + 0.03
         rim = np.column_stack([x + r * np.cos(angle), np.full(5, 0.03), kind.wheel + r * np.sin(angle)])
         other = rim * [1.0, -1.0, 1.0]
-        parts.add(
-            np.concatenate([panel([other[k], rim[k], rim[k + 1], other[k + 1]])[:, ::-1] for k in range(4)]), DARK
-        )
+        parts.add(np.concatenate([panel([other[k], rim[k], rim[k + 1], other[k + 1]]) for k in range(4)]), DARK)
 
 
 _CARRIED: dict[str, Callable[[Parts, BicycleKind, np.ndarray], None]] = {
@@ -174,8 +172,9 @@ def _rider(rng: np.random.Generator, variety: Variety, kind: Class, seat: np.nda
     build = replace(draw_build(rng), is_child=False)
     build = replace(build, stature=max(build.stature, 1.6))
     outfit = replace(draw_outfit(rng, variety), legs="wide" if variety.is_held_out else "trousers", hat="helmet")
-    legs = ((-1.35, 1.25), (-0.75, 0.95)) if kind == Class.BICYCLE else ((-1.3, 1.45), (-1.3, 1.45))
-    mesh = seated(make_figure(build, outfit), float(seat[2]) + 0.09, lean, legs, (-1.25 - 0.4 * lean, -0.25))
+    legs, reach = (((-1.35, 1.25), (-0.75, 0.95)), 0.45) if kind == Class.BICYCLE else (((-1.3, 1.45),) * 2, 0.85)
+    arms = (-reach - lean, -0.3)
+    mesh = seated(make_figure(build, outfit), float(seat[2]) + 0.09, lean, legs, arms)
     moved = mesh.triangles + np.array([seat[0], 0.0, 0.0])
     return replace(mesh, triangles=moved.astype(np.float32), class_ids=np.full(len(mesh), kind, dtype=np.uint8))
 
@@ -283,7 +282,7 @@ def _add_chassis(
     for x, sweep in ((rear, (1.2, 2.7)), (front, (0.8, 2.5))):
         angle = np.linspace(*sweep, 4)
         rim = np.column_stack([x + guard * np.cos(angle), np.full(4, 0.08), wheel + guard * np.sin(angle)])
-        cells = [panel([rim[k], rim[k] * [1, -1, 1], rim[k + 1] * [1, -1, 1], rim[k + 1]]) for k in range(3)]
+        cells = [panel([rim[k] * [1, -1, 1], rim[k], rim[k + 1], rim[k + 1] * [1, -1, 1]]) for k in range(3)]
         parts.add(np.concatenate(cells), stuff)
 
 
@@ -291,11 +290,10 @@ def _add_fat_wheel(parts: Parts, hub: tuple[float, float, float], width: float) 
     """A wide round tyre about y with rims on both sides."""
     r = hub[2]
     rows = [
-        (0.66 * r, -0.4 * width),
-        (0.92 * r, -0.5 * width),
-        (r, 0.0),
-        (0.92 * r, 0.5 * width),
-        (0.66 * r, 0.4 * width),
+        (0.66 * r, -0.45 * width),
+        (r, -0.3 * width),
+        (r, 0.3 * width),
+        (0.66 * r, 0.45 * width),
     ]
     body = rotated(lathe(rows, 12), 0, 0.5 * np.pi) + np.asarray(hub)
     parts.add(body[:-24], TYRE, smooth=True)
@@ -311,10 +309,7 @@ def _add_bar(parts: Parts, at: tuple[float, ...], rise: float) -> None:
         parts.add(rod((x, 0.0, z), (x - 0.1, side * 0.34, z + rise), 0.016, 5), BLACK)
         parts.add(rod((x - 0.02, side * 0.24, z + rise), (x, side * 0.34, z + rise + 0.14), 0.008, 4), BLACK)
         parts.add(
-            rounded_box(
-                (x - 0.02, side * 0.36 - 0.05, z + rise + 0.1), (x + 0.01, side * 0.36 + 0.05, z + rise + 0.18), 0.01
-            ),
-            BLACK,
+            beam((x, side * 0.36 - 0.05, z + rise + 0.14), (x, side * 0.36 + 0.05, z + rise + 0.14), 0.02, 0.08), BLACK
         )
 
 

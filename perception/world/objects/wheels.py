@@ -21,9 +21,20 @@ def wheel(radius: float, width: float) -> tuple[np.ndarray, np.ndarray]:
     return tyre, rim
 
 
-def add_wheel(parts: Parts, at: Sequence[float], width: float, tyre: Stuff, rim: Stuff) -> None:
-    """Add a wheel whose outer face has its middle `at` (x, y, z); z is the radius, the sign of y the side."""
+def inside(radius: float, width: float) -> np.ndarray:
+    """What closes a wheel towards the vehicle."""
+    ring = _ring(0.94 * radius, -width)
+    middle = np.broadcast_to(np.array([0.0, -width, 0.0]), ring.shape)
+    return np.stack([middle, ring, np.roll(ring, -1, axis=0)], axis=1)
+
+
+def add_wheel(parts: Parts, at: Sequence[float], width: float, tyre: Stuff, rim: Stuff, is_open: bool = False) -> None:
+    """Add a wheel whose outer face has its middle `at` (x, y, z); z is the radius, the sign of y the side.
+
+    `is_open`: its inside can be seen.
+    """
     rubber, face = wheel(at[2], width)
+    rubber = np.concatenate([rubber, inside(at[2], width)]) if is_open else rubber
     if at[1] < 0.0:
         rubber, face = (body * [1.0, -1.0, 1.0] for body in (rubber, face))
         rubber, face = rubber[:, ::-1], face[:, ::-1]

@@ -145,7 +145,7 @@ def test_cars_ahead_and_behind_keep_away_from_the_robot() -> None:
     layout = make_layout(config, np.random.default_rng(1))
     ego = Vehicle(layout.course, Drive(layout.course, layout.pace, 60.0))
     times = milliseconds(0, 60000, 200)
-    movers = make_street_movers(layout, config, np.random.default_rng(2), 1)
+    movers, _ = make_street_movers(layout, config, np.random.default_rng(2), 1)
     cars = [mover for mover in movers if isinstance(mover.motion, Vehicle)]
     assert len(cars) == config.scene.num_moving_cars
     for car in cars:
@@ -159,9 +159,9 @@ def test_cars_on_the_straight_come_from_ahead_in_the_other_lane() -> None:
 
     config = WorldConfig(route="straight", duration=30.0)
     layout = make_layout(config, np.random.default_rng(1))
-    movers = make_street_movers(layout, config, np.random.default_rng(2), 1)
+    movers, things = make_street_movers(layout, config, np.random.default_rng(2), 1)
     cars = [mover.motion for mover in movers if isinstance(mover.motion, Vehicle)]
-    assert len({int(mover.mesh.instance_ids[0]) for mover in movers}) == len(movers)
+    assert {int(mover.mesh.instance_ids[0]) for mover in movers} == {thing.instance_id for thing in things}
     headings = np.array([car.poses(milliseconds(5000, 5001, 1))[0, 0, 0] for car in cars])
     assert (headings < -0.99).sum() >= 3 and (headings > 0.99).sum() >= 2
     assert len(cars) == config.scene.num_moving_cars

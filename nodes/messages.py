@@ -22,10 +22,9 @@ from perception.core.types import ImageFrame, ImuBatch, Odometry
 from perception.io.cloud_layout import cloud_bytes, read_layout
 from perception.io.config import InputConfig
 from perception.io.imu import imu_batch, imu_sample
-from perception.io.pointcloud import CloudDecoder, detect_format
+from perception.io.pointcloud import CloudDecoder, detect_format, pack_cloud
 
 CDR_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
-SCAN_FIELDS = (("x", 0, 7, "<f4"), ("y", 4, 7, "<f4"), ("z", 8, 7, "<f4"), ("t", 12, 6, "<u4"))  # 7: FLOAT32, 6: UINT32
 
 
 def stamp_of(header: Header) -> int:
@@ -107,15 +106,11 @@ def odometry_to(odometry: Odometry, odom_frame: str, base_frame: str) -> Odometr
 
 def cloud_to(stamp_ns: int, frame_id: str, points: np.ndarray, offsets_ns: np.ndarray | None = None) -> PointCloud2:
     """Points (N, 3) float32 as an unorganised cloud, with the field `t` (ns after the stamp) when offsets are given."""
-    fields = SCAN_FIELDS if offsets_ns is not None else SCAN_FIELDS[:3]
-    table = np.empty(len(points), dtype=[(name, kind) for name, _, _, kind in fields])
-    table["x"], table["y"], table["z"] = points.T
-    if offsets_ns is not None:
-        table["t"] = offsets_ns
+    packed = pack_cloud(points) if offsets_ns is None else pack_cloud(points, t=offsets_ns.astype(np.uint32))
     message = PointCloud2(header=header_of(stamp_ns, frame_id), height=1, width=len(points), is_dense=True)
-    message.fields = [PointField(name=name, offset=at, datatype=kind, count=1) for name, at, kind, _ in fields]
-    message.point_step, message.row_step = table.dtype.itemsize, table.nbytes
-    message.data = _filled(table)
+    message.fields = [PointField(name=f.name, offset=f.offset, datatype=f.datatype, count=1) for f in packed.fields]
+    message.point_step, message.row_step = packed.point_step, packed.points.nbytes
+    message.data = _filled(packed.points)
     return message
 
 

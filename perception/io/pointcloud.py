@@ -12,7 +12,7 @@ import numpy as np
 from perception.core.errors import InvalidInput
 from perception.core.stamps import stamp_from_ros
 from perception.core.types import Scan
-from perception.io.cloud_layout import CloudField, CloudLayout, cloud_bytes, read_layout
+from perception.io.cloud_layout import FORMATS, CloudField, CloudLayout, cloud_bytes, read_layout
 from perception.io.cloud_time import DEFAULT_SWEEP_NS, PointTime, detect_time, sweep_from_stamps
 from perception.io.config import InputConfig
 from perception.kernels import clouds
@@ -103,27 +103,27 @@ def empty_scan(msg: Any, format: CloudFormat | None = None) -> Scan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedCloud:
-    """The parts of an unorganised little-endian `PointCloud2`; the adapter fills its message from them."""
+    """The parts of an unorganised little-endian `PointCloud2`; an adapter fills its message from them."""
 
     fields: tuple[CloudField, ...]
-    point_step: int
-    width: int
-    data: bytes
+    points: np.ndarray  # (N,) of one record for each point, without gaps
+
+    @property
+    def point_step(self) -> int:
+        """Bytes of one point."""
+        return self.points.dtype.itemsize
 
 
-def cloud_fields(has_intensity: bool = False) -> tuple[CloudField, ...]:
-    """Fields of the clouds we publish: float32 x y z, and intensity where wanted, four bytes each."""
-    names = ("x", "y", "z", "intensity") if has_intensity else ("x", "y", "z")
-    return tuple(CloudField(name, 4 * index, 7) for index, name in enumerate(names))
-
-
-def pack_cloud(points: np.ndarray, intensity: np.ndarray | None = None) -> PackedCloud:
-    """`points` (N, 3) and `intensity` (N,), as float32, packed for a message in one copy."""
-    fields = cloud_fields(intensity is not None)
-    if intensity is not None:
-        points = np.column_stack([points, intensity])
-    data = np.ascontiguousarray(points, dtype="<f4").tobytes()
-    return PackedCloud(fields, 4 * len(fields), len(points), data)
+def pack_cloud(points: np.ndarray, **columns: np.ndarray) -> PackedCloud:
+    """`points` (N, 3) as float32 x y z, and further fields (N,) of four bytes, such as `t=` uint32, in one copy."""
+    kinds = {"x": "<f4", "y": "<f4", "z": "<f4", **{name: values.dtype.str for name, values in columns.items()}}
+    table = np.empty(len(points), dtype=list(kinds.items()))
+    table["x"], table["y"], table["z"] = points.T
+    for name, values in columns.items():
+        table[name] = values
+    datatypes = {form: datatype for datatype, form in FORMATS.items()}
+    fields = (CloudField(name, table.dtype.fields[name][1], datatypes[kind[1:]]) for name, kind in kinds.items())
+    return PackedCloud(tuple(fields), table)
 
 
 def _stamp(msg: Any) -> int:

@@ -9,7 +9,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from perception.core.config import FieldInfo, fields, validated
+from perception.core.config import FieldInfo, changed, fields, nested, validated
 from perception.core.errors import ConfigError
 from perception.pipeline.config import PerceptionConfig
 
@@ -47,7 +47,7 @@ class ConfigParameters:
         node.add_post_set_parameters_callback(self._take)
 
     def _declare(self, extras: tuple[str, ...]) -> PerceptionConfig:
-        given = {name: parameter.value for name, parameter in self.node.get_parameters_by_prefix("").items()}
+        given = {name: plain(parameter.value) for name, parameter in self.node.get_parameters_by_prefix("").items()}
         ours = {name: value for name, value in given.items() if name not in extras and not name.startswith(OF_ROS)}
         config = validated(PerceptionConfig, nested(ours))
         unused = sorted(set(ours) - set(self.fields))
@@ -81,11 +81,8 @@ class ConfigParameters:
             return parameter  # of a type that the declaration refuses with its own sentence
 
     def _changed(self, parameters: list[Parameter]) -> PerceptionConfig | None:
-        ours = {p.name: p.value for p in parameters if p.name in self.fields}
-        if not ours:
-            return None
-        current = {path: value_at(self.config, path) for path in self.fields}
-        return validated(PerceptionConfig, nested({**current, **ours}))
+        ours = {p.name: plain(p.value) for p in parameters if p.name in self.fields}
+        return changed(self.config, ours) if ours else None
 
     def _validate(self, parameters: list[Parameter]) -> SetParametersResult:
         try:
@@ -102,18 +99,9 @@ class ConfigParameters:
                 self.on_change(config)
 
 
-def nested(values: dict[str, Any]) -> dict[str, Any]:
-    """Dotted names as a tree; arrays as tuples."""
-    tree: dict[str, Any] = {}
-    for path, value in values.items():
-        *parents, leaf = path.split(".")
-        inner = tree
-        for parent in parents:
-            inner = inner.setdefault(parent, {})
-            if not isinstance(inner, dict):
-                raise ConfigError(f"{path}: {parent} is a value, not a group")
-        inner[leaf] = value if isinstance(value, (str, bool, int, float, dict, type(None))) else tuple(value)
-    return tree
+def plain(value: Any) -> Any:
+    """The value of a parameter as the configuration takes it: arrays as tuples."""
+    return value if isinstance(value, (str, bool, int, float, dict, type(None))) else tuple(value)
 
 
 def value_at(config: PerceptionConfig, path: str) -> Any:

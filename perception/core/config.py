@@ -5,7 +5,7 @@ start-up time matters.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -88,11 +88,17 @@ def validated(kind: type[ConfigType], values: dict[str, Any]) -> ConfigType:
         raise ConfigError(_sentence(kind, error)) from None
 
 
-def changed(config: ConfigType, path: str, value: Any) -> ConfigType:
-    """A copy of `config` with one field replaced, validated as a whole. Raises `ConfigError`."""
-    values = config.model_dump(mode="json")
-    _assign(values, path, value)
-    return validated(type(config), values)
+def changed(config: ConfigType, values: Mapping[str, Any]) -> ConfigType:
+    """A copy of `config` with the fields of the dotted names replaced, validated as a whole. Raises `ConfigError`."""
+    return validated(type(config), nested(values, config.model_dump(mode="json")))
+
+
+def nested(values: Mapping[str, Any], base: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Values by dotted names as nested mappings, put into `base` where given. Raises `ConfigError`."""
+    tree: dict[str, Any] = {} if base is None else base
+    for path, value in values.items():
+        _assign(tree, path, value)
+    return tree
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -73,9 +73,9 @@ def test_a_dump_reads_back_as_the_same_configuration(tmp_path):
 
 def test_a_change_at_run_time_is_validated_and_leaves_the_old_one_alone():
     config = Outer()
-    assert changed(config, "inner.size", 2.0).inner.size == 2.0
+    assert changed(config, {"inner.size": 2.0}).inner.size == 2.0
     with pytest.raises(ConfigError):
-        changed(config, "inner.size", -1.0)
+        changed(config, {"inner.size": -1.0})
     assert config.inner.size == 1.0
 
 

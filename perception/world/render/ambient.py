@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-OFFSET = 0.6  # cells, off the surface, so that what is inside of a wall does not darken it
+OFFSET = 1.0  # cells, off the surface, so that what is inside of a wall does not darken it
 
 
 class Ambient(NamedTuple):
@@ -55,19 +55,24 @@ def looked_up(grid, low, steps, x, y, z):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def gathered(ambient, x, y, z, nx, ny, nz, dx, dy, dz):
-    """At a surface point seen along d: sky on the surface, sky in the mirrored direction, light of lamps."""
-    sx, sy, sz = (
-        x + OFFSET * nx / ambient.steps[0],
-        y + OFFSET * ny / ambient.steps[1],
-        z + OFFSET * nz / ambient.steps[2],
-    )
-    c, vx, vy, vz = looked_up(ambient.sky, ambient.low, ambient.steps, sx, sy, sz)
-    sky = max(c + vx * nx + vy * ny + vz * nz, 0.0)
-    along = 2.0 * (nx * dx + ny * dy + nz * dz)
-    mirrored = max(c + vx * (dx - along * nx) + vy * (dy - along * ny) + vz * (dz - along * nz), 0.0)
-    lamps = 0.0
-    if ambient.lamps.shape[2] > 1:
-        c, vx, vy, vz = looked_up(ambient.lamps, ambient.low, ambient.steps, sx, sy, sz)
-        lamps = max(c + vx * nx + vy * ny + vz * nz, 0.0)
-    return sky, mirrored, lamps
+def gather_all(ambient, count, rows, points, normals, towards, out):
+    """Sky on the surface, sky in the mirrored direction and light of lamps (N, 3) of the fragments of an image row."""
+    sky, lamps, low, steps = ambient.sky, ambient.lamps, ambient.low, ambient.steps
+    offset = np.float32(OFFSET / steps[0])
+    zero, two = np.float32(0.0), np.float32(2.0)
+    has_lamps = lamps.shape[2] > 1
+    for i in range(count):
+        if rows[i] < 0:
+            continue
+        nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
+        x, y, z = points[i, 0] + offset * nx, points[i, 1] + offset * ny, points[i, 2] + offset * nz
+        c, vx, vy, vz = looked_up(sky, low, steps, x, y, z)
+        straight = vx * nx + vy * ny + vz * nz
+        out[i, 0] = max(c + straight, zero)
+        dx, dy, dz = towards[i, 0], towards[i, 1], towards[i, 2]
+        across = two * (nx * dx + ny * dy + nz * dz)
+        out[i, 1] = max(c + vx * dx + vy * dy + vz * dz - across * straight, zero)
+        out[i, 2] = zero
+        if has_lamps:
+            c, vx, vy, vz = looked_up(lamps, low, steps, x, y, z)
+            out[i, 2] = max(c + vx * nx + vy * ny + vz * nz, zero)

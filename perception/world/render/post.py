@@ -6,18 +6,17 @@ import numba
 import numpy as np
 
 MAX_BLUR = 40.0  # px
-BLUR_TAPS = 7
+MAX_TAPS = 16
 SHARP = 0.6  # px of motion that stay sharp
 SHOT_NOISE, READ_NOISE = 0.010, 0.0015  # of one full exposure by day; linear light
 CURVE_SIZE = 4096
+SENSITIVITY = 0.74
 VIGNETTE = 0.16  # loss of light in the corners
-BLOOM_STEP = 4  # px
-BLOOM_THRESHOLD = 1.1  # linear light
 
 
 def tone_curve(x: np.ndarray) -> np.ndarray:
     """sRGB (0 to 1) of linear light: a filmic shoulder (fit of Narkowicz, 2015), then the standard's gamma."""
-    x = np.maximum(x, 0.0) * 0.85
+    x = np.maximum(x, 0.0) * SENSITIVITY
     y = np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0)
     return np.where(y <= 0.0031308, 12.92 * y, 1.055 * y ** (1.0 / 2.4) - 0.055)
 
@@ -35,67 +34,71 @@ CURVE = _curve()
 def motion(view_rays, depth, rows, bodies, steps, shutter, out):
     """Motion (H, W, 2) float32 in px from the first to the last pose of the exposure.
 
-    `steps` (2, B, 3, 4) float64: from the middle camera to the camera at the start and at the end, by the body that
+    `steps` (2, B, 3, 4) float32: from the middle camera to the camera at the start and at the end, by the body that
     is seen; row 0 also serves the sky, without its translation. `shutter` stretches the time.
     """
     height, width = depth.shape
+    one, shutter, longest = np.float32(1.0), np.float32(shutter), np.float32(MAX_BLUR)
     for y in range(height):
         for x in range(width):
-            cx, cy = float(view_rays[y, x, 0]), float(view_rays[y, x, 1])
+            cx, cy = view_rays[y, x, 0], view_rays[y, x, 1]
             row = rows[y, x]
             body = bodies[row] if row >= 0 else 0
-            inverse = 1.0 / depth[y, x] if row >= 0 else 0.0
+            inverse = one / depth[y, x]
             fx, gy = view_rays[y, x + 1, 0] - cx, view_rays[y + 1, x, 1] - cy
             fy, gx = view_rays[y, x + 1, 1] - cy, view_rays[y + 1, x, 0] - cx
-            sx, sy = 0.0, 0.0
+            sx = sy = np.float32(0.0)
             for k in range(2):
                 T = steps[k, body]
                 px = T[0, 0] * cx + T[0, 1] * cy + T[0, 2] + T[0, 3] * inverse
                 py = T[1, 0] * cx + T[1, 1] * cy + T[1, 2] + T[1, 3] * inverse
                 pz = T[2, 0] * cx + T[2, 1] * cy + T[2, 2] + T[2, 3] * inverse
-                if pz > 0.02:
-                    sign = 1.0 if k else -1.0
-                    sx, sy = sx + sign * (px / pz - cx), sy + sign * (py / pz - cy)
-            determinant = fx * gy - fy * gx
-            scale = shutter / determinant
+                if pz > np.float32(0.02):
+                    scale = (one if k else -one) / pz
+                    sx, sy = sx + px * scale, sy + py * scale
+                else:
+                    sx, sy = sx + (cx if k else -cx), sy + (cy if k else -cy)
+            scale = shutter / (fx * gy - fy * gx)
             mx, my = (sx * gy - sy * gx) * scale, (sy * fx - sx * fy) * scale
-            length = math.sqrt(mx * mx + my * my)
-            scale = MAX_BLUR / length if length > MAX_BLUR else 1.0
-            out[y, x, 0], out[y, x, 1] = mx * scale, my * scale
+            square = mx * mx + my * my
+            if square > longest * longest:
+                scale = longest / np.float32(math.sqrt(square))
+                mx, my = mx * scale, my * scale
+            out[y, x, 0], out[y, x, 1] = mx, my
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def blur(image, motions, depth, out):
-    """Gather (H, W, 3) along the motion of each pixel; what is farther and still does not smear over what is near."""
+    """Mean of an image (H, W, 3) along the motion of each pixel, at steps of up to a pixel.
+
+    What is nearer than the pixel itself smears over it only as far as it moves.
+    """
     height, width = depth.shape
+    half = np.float32(0.5)
     for y in range(height):
         for x in range(width):
             mx, my = motions[y, x, 0], motions[y, x, 1]
-            if mx * mx + my * my < SHARP * SHARP:
+            square = mx * mx + my * my
+            if square < np.float32(SHARP * SHARP):
                 out[y, x, 0], out[y, x, 1], out[y, x, 2] = image[y, x, 0], image[y, x, 1], image[y, x, 2]
                 continue
-            r = g = b = weight = 0.0
-            near = depth[y, x] * 0.95
-            for k in range(BLUR_TAPS):
-                f = (k + 0.5) / BLUR_TAPS - 0.5
-                u = min(max(x + f * mx, 0.0), width - 1.001)
-                v = min(max(y + f * my, 0.0), height - 1.001)
-                i, j = int(u), int(v)
-                a, c = u - i, v - j
-                p = int(u + 0.5)
-                q = int(v + 0.5)
-                w = 1.0
-                if depth[q, p] < near:  # something before this pixel: it smears only as far as it moves itself
-                    nx, ny = motions[q, p, 0], motions[q, p, 1]
-                    if nx * nx + ny * ny < 4.0 * f * f * (mx * mx + my * my):
-                        w = 0.05
-                w00, w01, w10, w11 = w * (1.0 - a) * (1.0 - c), w * a * (1.0 - c), w * (1.0 - a) * c, w * a * c
-                i1, j1 = min(i + 1, width - 1), min(j + 1, height - 1)
-                r += w00 * image[j, i, 0] + w01 * image[j, i1, 0] + w10 * image[j1, i, 0] + w11 * image[j1, i1, 0]
-                g += w00 * image[j, i, 1] + w01 * image[j, i1, 1] + w10 * image[j1, i, 1] + w11 * image[j1, i1, 1]
-                b += w00 * image[j, i, 2] + w01 * image[j, i1, 2] + w10 * image[j1, i, 2] + w11 * image[j1, i1, 2]
+            taps = min(2 + int(np.float32(math.sqrt(square))), MAX_TAPS)
+            step = np.float32(1.0) / np.float32(taps)
+            r = g = b = weight = np.float32(0.0)
+            near = depth[y, x] * np.float32(0.95)
+            for k in range(taps):
+                f = (np.float32(k) + half) * step - half
+                u, v = int(np.float32(x) + f * mx + half), int(np.float32(y) + f * my + half)
+                u, v = min(max(u, 0), width - 1), min(max(v, 0), height - 1)
+                w = np.float32(1.0)
+                if depth[v, u] < near:
+                    nx, ny = motions[v, u, 0], motions[v, u, 1]
+                    if nx * nx + ny * ny < np.float32(4.0) * f * f * square:
+                        w = np.float32(0.05)
+                r, g, b = r + w * image[v, u, 0], g + w * image[v, u, 1], b + w * image[v, u, 2]
                 weight += w
-            out[y, x, 0], out[y, x, 1], out[y, x, 2] = r / weight, g / weight, b / weight
+            scale = np.float32(1.0) / weight
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = r * scale, g * scale, b * scale
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")

@@ -1,4 +1,4 @@
-"""Light on every pixel: surfaces that the samples of a pixel meet are shaded once each, in linear light, and mixed."""
+"""Light on every pixel, in linear light: sun, sky, ground, lamps, mirrored sky, what shines by itself, haze."""
 
 import math
 from typing import NamedTuple
@@ -7,16 +7,16 @@ import numba
 import numpy as np
 
 from perception.world.materials import VARIANTS, Material, Texture
-from perception.world.render.ambient import Ambient, gathered
+from perception.world.render.ambient import Ambient, gather_all
+from perception.world.render.fragments import collect, locate
 from perception.world.render.light import Light
-from perception.world.render.shadows import NORMAL_OFFSET, ShadowMap, sunlit
+from perception.world.render.shadows import ShadowMap, sunlit_all
 from perception.world.render.sky import SUN_RADIUS, Sky, radiance
 from perception.world.render.surfaces import Surfaces
-from perception.world.render.texels import Texels, linear, sample
+from perception.world.render.texels import Texels, linear, sample_all
 
-NUM_SAMPLES = 4  # per pixel for colour; sample 0 of the five is the middle, for ground truth
-MERGED_DEPTH = 1.12  # ratio of depths up to which one curved body or crown is shaded once
-BRIGHTEST = 6.0  # a sample is not brighter: highlights do not eat the edges of what is before them
+BRIGHTEST = 6.0  # a fragment is not brighter: highlights do not eat the edges of what is before them
+MATTE = 0.22  # gloss up to which nothing is mirrored
 
 # Per material: reflectance at right angles, gloss added to that of the texture, metal share, light let through.
 _SHINE = {
@@ -30,20 +30,15 @@ _SHINE = {
     Material.LAMP: (0.05, 0.5, 0.0, 0.0),
 }
 SHINE = np.array([_SHINE.get(material, (0.03, 0.0, 0.0, 0.0)) for material in Material], dtype=np.float32)
-_GLASS, _LAMP, _LEAF = int(Material.GLASS), int(Material.LAMP), int(Material.LEAF)
-_SHOP, _SCREEN = int(Texture.SHOP), int(Texture.SCREEN)
-_WET = np.array(
+LET_THROUGH = np.ascontiguousarray(SHINE[:, 3])
+GETS_WET = np.array(
     [m in (Material.ASPHALT, Material.CONCRETE, Material.STONE, Material.SOIL) for m in Material], dtype=np.bool_
 )
-
-
-class View(NamedTuple):
-    """One camera at one instant."""
-
-    rays: np.ndarray  # (H + 1, W + 1, 2) float32: x and y at depth 1 of what each pixel's middle sees
-    T_world_camera: np.ndarray  # (3, 4) float64
-    T_body_camera: np.ndarray  # (B, 3, 4) float64, of each body of the accelerator
-    R_world_body: np.ndarray  # (B, 3, 3) float64
+_GLASS, _LAMP = int(Material.GLASS), int(Material.LAMP)
+_SHOP = int(Texture.SHOP)
+_SRGB = np.arange(256) / 255.0
+TO_LINEAR = np.where(_SRGB <= 0.04045, _SRGB / 12.92, ((_SRGB + 0.055) / 1.055) ** 2.4).astype(np.float32)
+LIT_WINDOWS = 0.38  # share of the panes at night
 
 
 class Stage(NamedTuple):
@@ -60,16 +55,143 @@ class Stage(NamedTuple):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _hash01(x, y, k):
-    """A random number in [0, 1) by pixel."""
-    h = (
-        np.uint32(x) * np.uint32(0x8DA6B343)
-        ^ np.uint32(y) * np.uint32(0xD8163841)
-        ^ np.uint32(k) * np.uint32(0xCB1AB31F)
-    )
-    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x2C1B3C6D)
-    h = (h ^ (h >> np.uint32(12))) * np.uint32(0x297A2D39)
-    return float((h ^ (h >> np.uint32(15))) >> np.uint32(8)) * (1.0 / 16777216.0)
+def shade_pixels(stage, view, rows, depth, samples, occlusion, room, out, water):
+    """Fill `out` (H, W, 3) float32, linear, from rows and depths (H, W, 5) of the samples of each pixel.
+
+    `samples` (5, 2) float32: offsets from the middle (px); `occlusion` (H, W) float32: share of the light of the sky
+    that corners and contacts leave; `room`: for the fragments of one image row; `water` (H, W, 2): see `light_all`.
+    """
+    surfaces, rays = stage.surfaces, view.rays
+    out[:] = 0.0
+    water[:] = 0.0
+    for y in range(out.shape[0]):
+        count = collect(rows[y], depth[y], samples, rays[y], rays[y + 1], surfaces.groups, room)
+        locate(count, rays[y], rays[y + 1], view, surfaces, room)
+        sample_all(stage.texels, count, room.row, surfaces.looks, room.uv, room.color)
+        sunlit_all(
+            stage.still, stage.moving, stage.light.sun, count, room.row, room.column, y, surfaces.looks, LET_THROUGH,
+            room.point, room.normal, room.lit,
+        )  # fmt: skip
+        gather_all(stage.ambient, count, room.row, room.point, room.normal, room.towards, room.ambient)
+        light_all(stage, count, room, occlusion[y], out[y], water[y])
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def light_all(stage, count, room, occlusion, out, water):
+    """Add the radiance of the fragments of one image row to its pixels `out` (W, 3).
+
+    `water` (W, 2) gets the share of light that wet ground mirrors, which `reflections.py` adds, and the same times the
+    share of the sky that is seen there.
+    """
+    light, looks = stage.light, stage.surfaces.looks
+    panorama, mirrored, spots = stage.sky.panorama, stage.sky.mirrored, stage.spots
+    rows, columns, weights, colors, lits = room.row, room.column, room.weight, room.color, room.lit
+    points, normals, towards, ambient = room.point, room.normal, room.towards, room.ambient
+    for i in range(count):
+        d, row, x = towards[i], rows[i], columns[i]
+        if row < 0:
+            r, g, b = _sky_color(panorama, light, d[0], d[1], d[2])
+        else:
+            look, n, p = looks[row], normals[i], points[i]
+            head = 0.0
+            if len(spots) > 0:
+                head = _spotlight(spots, p[0], p[1], p[2], n[0], n[1], n[2])
+            r, g, b, wet, seen = _radiance(
+                light, mirrored, look, colors[i], n, d, p, lits[i], ambient[i], head, occlusion[x]
+            )  # fmt: skip
+            water[x, 0] += weights[i] * wet
+            water[x, 1] += weights[i] * wet * seen
+        scale, most = light.exposure, BRIGHTEST
+        w = weights[i]
+        out[x, 0] += w * min(max(scale * r, 0.0), most)
+        out[x, 1] += w * min(max(scale * g, 0.0), most)
+        out[x, 2] += w * min(max(scale * b, 0.0), most)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _radiance(light, mirrored, look, color, n, d, p, lit, ambient, head, occlusion):
+    """Radiance (r, g, b) of one fragment, the share that wet ground mirrors, and the sky's part there."""
+    material, family = look[3], look[4] // VARIANTS
+    nx, ny, nz, dx, dy, dz = n[0], n[1], n[2], d[0], d[1], d[2]
+    red = linear(color[0]) * TO_LINEAR[look[0]]
+    green = linear(color[1]) * TO_LINEAR[look[1]]
+    blue = linear(color[2]) * TO_LINEAR[look[2]]
+    f0, through = SHINE[material, 0], SHINE[material, 3]
+    gloss = min(max(color[3] + SHINE[material, 1], 0.0), 1.0)
+    puddle = 0.0
+    is_wet = light.wetness > 0.0 and GETS_WET[material] and nz > 0.6
+    if is_wet:
+        puddle = light.wetness * _puddle(p[0], p[1])
+        dark = 1.0 - light.wetness * (0.35 + 0.25 * puddle)
+        red, green, blue = red * dark, green * dark, blue * dark
+        gloss, f0 = 0.30 + 0.6 * puddle, 0.03
+
+    incidence = nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2]
+    sun = lit * max(incidence, 0.0)
+    if through > 0.0:
+        sun = lit * (0.7 * max(incidence, 0.0) + through * abs(incidence) + 0.1)
+    open_sky = ambient[0]
+    ground = occlusion * (0.5 - 0.5 * nz) * (0.02 + 0.98 * min(2.0 * open_sky + 0.2 * lit, 1.0))
+    sky = occlusion * (open_sky + 0.015)
+    glow = occlusion * (ambient[2] + light.room * (1.0 - min(2.0 * open_sky, 1.0)))
+    er = sun * light.sun_color[0] + sky * light.sky_color[0] + ground * light.bounce_color[0]
+    eg = sun * light.sun_color[1] + sky * light.sky_color[1] + ground * light.bounce_color[1]
+    eb = sun * light.sun_color[2] + sky * light.sky_color[2] + ground * light.bounce_color[2]
+    er = er + glow * light.lamp_color[0] + head
+    eg = eg + glow * light.lamp_color[1] + 0.96 * head
+    eb = eb + glow * light.lamp_color[2] + 0.88 * head
+    r, g, b = red * er, green * eg, blue * eb
+
+    wet = seen = 0.0
+    if gloss > MATTE:
+        across = -(nx * dx + ny * dy + nz * dz)
+        grazing = 1.0 - min(max(across, 0.0), 1.0)
+        square = grazing * grazing
+        fresnel = (f0 + (1.0 - f0) * square * square * grazing) * min((gloss - MATTE) * 1.8, 1.0)
+        mr, mg, mb = _mirrored(light, mirrored, dx + 2.0 * across * nx, dy + 2.0 * across * ny, dz + 2.0 * across * nz,
+            gloss, lit, ambient[1], occlusion * (open_sky + 0.1), glow)  # fmt: skip
+        metal = SHINE[material, 2]
+        keep = 1.0 - fresnel
+        if is_wet:
+            wet, fresnel = fresnel * (0.10 + 0.5 * puddle), 0.0
+            seen = min(max(ambient[1] * 3.0 - 0.6, 0.0), 1.0)
+        r = keep * r + fresnel * mr * (1.0 + metal * (3.0 * red - 1.0))
+        g = keep * g + fresnel * mg * (1.0 + metal * (3.0 * green - 1.0))
+        b = keep * b + fresnel * mb * (1.0 + metal * (3.0 * blue - 1.0))
+
+    if material == _LAMP:
+        own = 0.25 + 3.0 * light.darkness
+        r, g, b = r + own * red, g + own * green, b + own * blue
+    elif light.darkness > 0.0:
+        if family == _SHOP:
+            own = 1.4 * light.darkness
+            r, g, b = r + own * red, g + 0.92 * own * green, b + 0.78 * own * blue
+        elif material == _GLASS and nz < 0.4 and (look[7] & 255) < 256.0 * LIT_WINDOWS * light.darkness:
+            warm = ((look[7] >> 8) & 255) * (1.0 / 256.0)
+            own = light.darkness * (0.15 + 0.9 * warm * warm) * (0.15 + 1.6 * green)
+            r, g, b = r + own, g + own * (0.62 + 0.26 * warm), b + own * (0.28 + 0.45 * warm)
+    share, hr, hg, hb = _haze(light, dx, dy, dz, d[3])
+    return r + (hr - r) * share, g + (hg - g) * share, b + (hb - b) * share, wet * (1.0 - share), seen
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _mirrored(light, mirrored, x, y, z, gloss, lit, sky_there, dull, glow):
+    """Radiance that comes from the mirrored direction (x, y, z): sky, or walls where the sky is hidden, and the sun."""
+    seen = min(max(sky_there * 3.0 - 0.6, 0.0), 1.0) if z > -0.05 else 0.0
+    hidden = (1.0 - seen) * 0.22 * dull
+    lamp = (1.0 - seen) * 0.2 * glow
+    r = hidden * light.sky_color[0] + lamp * light.lamp_color[0]
+    g = hidden * light.sky_color[1] + lamp * light.lamp_color[1]
+    b = hidden * light.sky_color[2] + lamp * light.lamp_color[2]
+    if seen > 0.0:
+        mr, mg, mb = radiance(mirrored, x, y, max(z, 0.01))
+        r, g, b = r + seen * mr, g + seen * mg, b + seen * mb
+    towards = x * light.sun[0] + y * light.sun[1] + z * light.sun[2]
+    if lit > 0.0 and towards > 0.8:
+        power = 12.0 * math.exp(gloss * 4.5)
+        spot = lit * 0.12 * power * math.exp(power * (towards - 1.0))
+        r, g, b = r + spot * light.sun_color[0], g + spot * light.sun_color[1], b + spot * light.sun_color[2]
+    return r, g, b
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -78,7 +200,7 @@ def _haze(light, dx, dy, dz, distance):
     share = 1.0 - math.exp(-light.haze * distance)
     forward = max(dx * light.sun[0] + dy * light.sun[1] + dz * light.sun[2], 0.0)
     forward = forward * forward
-    forward = forward * forward * share
+    forward = forward * forward
     return (
         share,
         light.haze_color[0] + light.glow_color[0] * forward,
@@ -88,9 +210,8 @@ def _haze(light, dx, dy, dz, distance):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _sky_color(stage, dx, dy, dz):
-    light = stage.light
-    r, g, b = radiance(stage.sky.panorama, dx, dy, dz)
+def _sky_color(panorama, light, dx, dy, dz):
+    r, g, b = radiance(panorama, dx, dy, dz)
     towards = dx * light.sun[0] + dy * light.sun[1] + dz * light.sun[2]
     if towards > 1.0 - 2.0 * SUN_RADIUS * SUN_RADIUS:
         angle = math.sqrt(max(2.0 * (1.0 - towards), 0.0)) / SUN_RADIUS
@@ -106,230 +227,40 @@ def _spotlight(spots, x, y, z, nx, ny, nz):
     for k in range(len(spots)):
         s = spots[k]
         lx, ly, lz = s[0] - x, s[1] - y, s[2] - z
-        square = lx * lx + ly * ly + lz * lz
-        if square > 3600.0:
-            continue
-        inverse = 1.0 / math.sqrt(max(square, 0.04))
-        lx, ly, lz = lx * inverse, ly * inverse, lz * inverse
         cone = -(lx * s[3] + ly * s[4] + lz * s[5])
         incidence = lx * nx + ly * ny + lz * nz
-        if cone <= s[7] or incidence <= 0.0:
+        if cone <= 0.0 or incidence <= 0.0:
             continue
-        edge = (cone - s[7]) / (1.0 - s[7])
-        total += s[6] * edge * edge * incidence / (square + 4.0)
+        square = lx * lx + ly * ly + lz * lz
+        inverse = 1.0 / math.sqrt(max(square, 0.04))
+        cone, incidence = cone * inverse, incidence * inverse
+        if cone > s[7]:
+            edge = (cone - s[7]) / (1.0 - s[7])
+            total += s[6] * edge * edge * edge * edge * incidence / (square + 12.0)
     return total
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _shade(stage, view, row, cx, cy, inverse_depth, fx, fy, gx, gy, occlusion, cosine, sine):
-    """Radiance (r, g, b) of triangle `row` where the ray (cx, cy, 1) meets it; (fx, fy), (gx, gy): steps of the ray."""
-    light, looks = stage.light, stage.surfaces.looks[row]
-    plane = stage.surfaces.planes[row]
-    material, layer, body, curved = looks[3], looks[4], looks[5], looks[6]
-    depth = 1.0 / inverse_depth
-    T, R = view.T_body_camera[body], view.R_world_body[body]
-    rx, ry, rz = (
-        T[0, 0] * cx + T[0, 1] * cy + T[0, 2],
-        T[1, 0] * cx + T[1, 1] * cy + T[1, 2],
-        T[2, 0] * cx + T[2, 1] * cy + T[2, 2],
-    )
-    px, py, pz = depth * rx + T[0, 3], depth * ry + T[1, 3], depth * rz + T[2, 3]
-    nx, ny, nz = float(plane[0]), float(plane[1]), float(plane[2])
-    facing = nx * rx + ny * ry + nz * rz
-    slant = depth / (facing if abs(facing) > 1e-4 else (1e-4 if facing > 0.0 else -1e-4))
-
-    # Steps on the surface for one pixel to the right and one down, from the rays beside this one.
-    ax, ay, az = T[0, 0] * fx + T[0, 1] * fy, T[1, 0] * fx + T[1, 1] * fy, T[2, 0] * fx + T[2, 1] * fy
-    bx, by, bz = T[0, 0] * gx + T[0, 1] * gy, T[1, 0] * gx + T[1, 1] * gy, T[2, 0] * gx + T[2, 1] * gy
-    za, zb = -slant * (nx * ax + ny * ay + nz * az), -slant * (nx * bx + ny * by + nz * bz)
-    ax, ay, az = depth * ax + za * rx, depth * ay + za * ry, depth * az + za * rz
-    bx, by, bz = depth * bx + zb * rx, depth * by + zb * ry, depth * bz + zb * rz
-    u = plane[4] * px + plane[5] * py + plane[6] * pz + plane[7]
-    v = plane[8] * px + plane[9] * py + plane[10] * pz + plane[11]
-    tr, tg, tb, gloss = sample(
-        stage.texels, layer, u, v,
-        plane[4] * ax + plane[5] * ay + plane[6] * az, plane[8] * ax + plane[9] * ay + plane[10] * az,
-        plane[4] * bx + plane[5] * by + plane[6] * bz, plane[8] * bx + plane[9] * by + plane[10] * bz,
-    )  # fmt: skip
-    red = linear(tr) * linear(looks[0] * (1.0 / 255.0))
-    green = linear(tg) * linear(looks[1] * (1.0 / 255.0))
-    blue = linear(tb) * linear(looks[2] * (1.0 / 255.0))
-
-    # World axes, the normal towards the camera.
-    if curved >= 0:
-        c = stage.surfaces.round_normals[curved]
-        sx = c[0] * px + c[1] * py + c[2] * pz + c[3]
-        sy = c[4] * px + c[5] * py + c[6] * pz + c[7]
-        sz = c[8] * px + c[9] * py + c[10] * pz + c[11]
-        length = sx * sx + sy * sy + sz * sz
-        if length > 1e-6 and sx * nx + sy * ny + sz * nz > 0.0:
-            scale = 1.0 / math.sqrt(length)
-            nx, ny, nz = sx * scale, sy * scale, sz * scale
-    if facing > 0.0:
-        nx, ny, nz = -nx, -ny, -nz
-    nx, ny, nz = (
-        R[0, 0] * nx + R[0, 1] * ny + R[0, 2] * nz,
-        R[1, 0] * nx + R[1, 1] * ny + R[1, 2] * nz,
-        R[2, 0] * nx + R[2, 1] * ny + R[2, 2] * nz,
-    )
-    C = view.T_world_camera
-    dx, dy, dz = (
-        C[0, 0] * cx + C[0, 1] * cy + C[0, 2],
-        C[1, 0] * cx + C[1, 1] * cy + C[1, 2],
-        C[2, 0] * cx + C[2, 1] * cy + C[2, 2],
-    )
-    x, y, z = depth * dx + C[0, 3], depth * dy + C[1, 3], depth * dz + C[2, 3]
-    length = math.sqrt(dx * dx + dy * dy + dz * dz)
-    distance = depth * length
-    dx, dy, dz = dx / length, dy / length, dz / length
-
-    if material == _LEAF:  # a crown is lit as a round body more than as single cards
-        nz = nz + 0.45
-        scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz + 1e-9)
-        nx, ny, nz = nx * scale, ny * scale, nz * scale
-    shine = SHINE[material]
-    f0, through = shine[0], shine[3]
-    gloss = min(max(gloss + shine[1], 0.0), 1.0)
-    if light.wetness > 0.0 and _WET[material] and nz > 0.6:
-        wet = light.wetness
-        puddle = _hash01(0, 0, 0) * 0.0 + 0.6
-        dark = 1.0 - 0.45 * wet
-        red, green, blue = red * dark, green * dark, blue * dark
-        gloss = max(gloss, wet * puddle)
-        f0 = max(f0, 0.035)
-
-    # Sun, sky, ground, lamps.
-    incidence = nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2]
-    lit = 0.0
-    if incidence > 0.0 or through > 0.0:
-        ox, oy, oz = x + NORMAL_OFFSET * nx, y + NORMAL_OFFSET * ny, z + NORMAL_OFFSET * nz
-        lit = sunlit(stage.still, ox, oy, oz, cosine, sine)
-        if lit > 0.0:
-            lit = lit * sunlit(stage.moving, ox, oy, oz, cosine, sine)
-    sun = lit * (max(incidence, 0.0) if through == 0.0 else max(incidence, 0.0) * 0.7 + through * abs(incidence) + 0.1)
-    open_sky, mirror_sky, lamps = gathered(stage.ambient, x, y, z, nx, ny, nz, dx, dy, dz)
-    ground = occlusion * (0.5 - 0.5 * nz) * (0.25 + 0.75 * min(2.0 * open_sky + 0.3, 1.0))
-    sky = occlusion * open_sky
-    glow = occlusion * lamps
-    head = 0.0
-    if len(stage.spots) > 0:
-        head = _spotlight(stage.spots, x, y, z, nx, ny, nz)
-    base = 0.02 * occlusion
-    er = sun * light.sun_color[0] + (sky + base) * light.sky_color[0] + ground * light.bounce_color[0]
-    eg = sun * light.sun_color[1] + (sky + base) * light.sky_color[1] + ground * light.bounce_color[1]
-    eb = sun * light.sun_color[2] + (sky + base) * light.sky_color[2] + ground * light.bounce_color[2]
-    er, eg, eb = (
-        er + glow * light.lamp_color[0] + head,
-        eg + glow * light.lamp_color[1] + head * 0.96,
-        eb + glow * light.lamp_color[2] + head * 0.88,
-    )
-
-    # Mirrored sky and sun.
-    across = -(nx * dx + ny * dy + nz * dz)
-    mr, mg, mb = 0.0, 0.0, 0.0
-    if gloss > 0.22:
-        fresnel = 1.0 - min(max(across, 0.0), 1.0)
-        square = fresnel * fresnel
-        fresnel = (f0 + (1.0 - f0) * square * square * fresnel) * min((gloss - 0.22) * 1.8, 1.0)
-        qx, qy, qz = dx + 2.0 * across * nx, dy + 2.0 * across * ny, dz + 2.0 * across * nz
-        seen = min(max(mirror_sky * 3.0 - 0.6, 0.0), 1.0) if qz > -0.05 else 0.0
-        mr, mg, mb = radiance(stage.sky.mirrored, qx, qy, max(qz, 0.01))
-        dull = 0.22 * occlusion * (open_sky + 0.1)
-        mr = fresnel * (seen * mr + (1.0 - seen) * (dull * light.sky_color[0] + 0.2 * glow * light.lamp_color[0]))
-        mg = fresnel * (seen * mg + (1.0 - seen) * (dull * light.sky_color[1] + 0.2 * glow * light.lamp_color[1]))
-        mb = fresnel * (seen * mb + (1.0 - seen) * (dull * light.sky_color[2] + 0.2 * glow * light.lamp_color[2]))
-        if lit > 0.0:
-            towards = qx * light.sun[0] + qy * light.sun[1] + qz * light.sun[2]
-            if towards > 0.8:
-                power = 12.0 * math.exp(gloss * 4.5)
-                spot = lit * fresnel * 0.12 * power * math.exp(power * (towards - 1.0))
-                mr, mg, mb = (
-                    mr + spot * light.sun_color[0],
-                    mg + spot * light.sun_color[1],
-                    mb + spot * light.sun_color[2],
-                )
-        metal = shine[2]
-        if metal > 0.0:
-            mr, mg, mb = (
-                mr * (1.0 + metal * (3.0 * red - 1.0)),
-                mg * (1.0 + metal * (3.0 * green - 1.0)),
-                mb * (1.0 + metal * (3.0 * blue - 1.0)),
-            )
-        keep = 1.0 - fresnel
-        er, eg, eb = er * keep, eg * keep, eb * keep
-    r, g, b = red * er + mr, green * eg + mg, blue * eb + mb
-
-    # What shines by itself.
-    if material == _LAMP:
-        own = 0.25 + 3.0 * light.darkness
-        r, g, b = r + own * red, g + own * green, b + own * blue
-    elif light.darkness > 0.0 and material == _GLASS and nz < 0.4 and layer // VARIANTS != _SHOP:
-        chance = (looks[7] & 255) * (1.0 / 256.0)
-        if chance < 0.38 * light.darkness:
-            warm = ((looks[7] >> 8) & 255) * (1.0 / 256.0)
-            own = light.darkness * (0.35 + 0.9 * warm) * (0.35 + 2.0 * green)
-            r, g, b = r + own, g + own * (0.66 + 0.22 * warm), b + own * (0.34 + 0.4 * warm)
-    if light.darkness > 0.0 and (layer // VARIANTS == _SHOP):
-        own = 1.4 * light.darkness
-        r, g, b = r + own * red, g + 0.92 * own * green, b + 0.78 * own * blue
-    share, hr, hg, hb = _haze(light, dx, dy, dz, distance)
-    return r + (hr - r) * share, g + (hg - g) * share, b + (hb - b) * share
+def _lattice(i, j):
+    """A random number in 0 to 1 at a point of an integer grid."""
+    h = np.uint32(i) * np.uint32(0x8DA6B343) ^ np.uint32(j) * np.uint32(0xD8163841)
+    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x2C1B3C6D)
+    h = (h ^ (h >> np.uint32(12))) * np.uint32(0x297A2D39)
+    return float((h ^ (h >> np.uint32(15))) >> np.uint32(8)) * (1.0 / 16777216.0)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def shade_pixels(stage, view, rows, depth, samples, occlusion, seed, out):
-    """Fill `out` (H, W, 3) float32, linear, from rows and depths (H, W, 5) of the samples of each pixel.
-
-    `samples` (5, 2) float32: offsets from the middle (px); `occlusion` (H, W) float32: share of the sky's light
-    that corners and contacts leave.
-    """
-    height, width = out.shape[0], out.shape[1]
-    groups, exposure = stage.surfaces.groups, stage.light.exposure
-    C = view.T_world_camera
-    for y in range(height):
-        for x in range(width):
-            cx, cy = view.rays[y, x, 0], view.rays[y, x, 1]
-            fx, fy = view.rays[y, x + 1, 0] - cx, view.rays[y, x + 1, 1] - cy
-            gx, gy = view.rays[y + 1, x, 0] - cx, view.rays[y + 1, x, 1] - cy
-            turn = 6.2831853 * _hash01(x, y, seed)
-            cosine, sine = math.cos(turn), math.sin(turn)
-            red, green, blue = 0.0, 0.0, 0.0
-            done = 0
-            for i in range(1, NUM_SAMPLES + 1):
-                if done & (1 << i):
-                    continue
-                row = rows[y, x, i]
-                count, sx, sy, inverse = 0, 0.0, 0.0, 0.0
-                for j in range(i, NUM_SAMPLES + 1):
-                    other = rows[y, x, j]
-                    if other != row:
-                        if other < 0 or row < 0 or groups[other] != groups[row] or done & (1 << j):
-                            continue
-                        if (
-                            depth[y, x, j] > MERGED_DEPTH * depth[y, x, i]
-                            or depth[y, x, i] > MERGED_DEPTH * depth[y, x, j]
-                        ):
-                            continue
-                    elif done & (1 << j):
-                        continue
-                    done |= 1 << j
-                    count += 1
-                    sx, sy = sx + samples[j, 0], sy + samples[j, 1]
-                    inverse += 1.0 / depth[y, x, j]
-                sx, sy, inverse = sx / count, sy / count, inverse / count
-                qx, qy = cx + sx * fx + sy * gx, cy + sx * fy + sy * gy
-                if row < 0:
-                    dx = C[0, 0] * qx + C[0, 1] * qy + C[0, 2]
-                    dy = C[1, 0] * qx + C[1, 1] * qy + C[1, 2]
-                    dz = C[2, 0] * qx + C[2, 1] * qy + C[2, 2]
-                    scale = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
-                    r, g, b = _sky_color(stage, dx * scale, dy * scale, dz * scale)
-                else:
-                    r, g, b = _shade(
-                        stage, view, row, qx, qy, inverse, fx, fy, gx, gy, occlusion[y, x], cosine, sine
-                    )  # fmt: skip
-                weight = count * (1.0 / NUM_SAMPLES)
-                red += weight * min(max(exposure * r, 0.0), BRIGHTEST)
-                green += weight * min(max(exposure * g, 0.0), BRIGHTEST)
-                blue += weight * min(max(exposure * b, 0.0), BRIGHTEST)
-            out[y, x, 0], out[y, x, 1], out[y, x, 2] = red, green, blue
+def _puddle(x, y):
+    """How deep the water stands at a place of the ground: 0 damp, 1 a puddle."""
+    total = 0.0
+    for octave in range(2):
+        scale = 0.45 if octave == 0 else 1.7  # per m
+        u, v = x * scale, y * scale
+        i, j = math.floor(u), math.floor(v)
+        a, b = u - i, v - j
+        a, b = a * a * (3.0 - 2.0 * a), b * b * (3.0 - 2.0 * b)
+        k, m = int(i), int(j)
+        low = _lattice(k, m) * (1.0 - a) + _lattice(k + 1, m) * a
+        high = _lattice(k, m + 1) * (1.0 - a) + _lattice(k + 1, m + 1) * a
+        total += (low * (1.0 - b) + high * b) * (0.7 if octave == 0 else 0.3)
+    return min(max((total - 0.42) * 4.0, 0.0), 1.0)

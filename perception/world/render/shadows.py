@@ -6,9 +6,20 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from perception.world.geometry.raycast import Accelerator
+from perception.world.materials import Material
+from perception.world.render.depth_map import draw_depth
+
+SUN_MAP_SIZE = 4096  # px, of what stands still
+LOCAL_SIZE, LOCAL_REACH = 768, 36.0  # px; m around the camera, of what moves
 TAPS = 4  # bilinear, on a ring that is turned from pixel to pixel
 RING = 0.11  # m, radius of the half shadow
-NORMAL_OFFSET, BIAS = 0.05, 0.05  # m, off the surface and towards the sun: hide the steps of the map
+MIN_OFFSET = 0.03  # m, off the surface and towards the sun; at least a texel: hides the steps of the map
+
+
+_ORDER = np.array([0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5])  # far apart where pixels are near (Bayer)
+_ANGLES = _ORDER * (0.5 * np.pi / 16)
+TURNS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 
 class ShadowMap(NamedTuple):
@@ -35,21 +46,107 @@ def _is_lit(depth, column, row, z):
     return top + (bottom - top) * b
 
 
+@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _is_hidden(depth, column, row, z):
+    """1 where something is nearer to the sun than z, at the nearest texel."""
+    y, x = int(row + 0.5), int(column + 0.5)
+    if x < 0 or y < 0 or x >= depth.shape[1] or y >= depth.shape[0]:
+        return 0
+    return 1 if depth[y, x] < z else 0
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def sunlit(shadows, x, y, z, cosine, sine):
-    """Share of the sun's disc that a point sees; (cosine, sine) turns the ring of taps."""
-    T = shadows.to_map
+def sunlit(depth, T, radius, bias, x, y, z, cosine, sine):
+    """Share of the sun's disc that a point sees; (cosine, sine) turns the taps; `radius` in texels, `bias` in m."""
     column = T[0, 0] * x + T[0, 1] * y + T[0, 2] * z + T[0, 3]
     row = T[1, 0] * x + T[1, 1] * y + T[1, 2] * z + T[1, 3]
-    depth = T[2, 0] * x + T[2, 1] * y + T[2, 2] * z + T[2, 3] - BIAS
-    radius = max(RING / shadows.texel, 0.75)
+    far = T[2, 0] * x + T[2, 1] * y + T[2, 2] * z + T[2, 3] - bias
     c, s = cosine * radius, sine * radius
-    lit = _is_lit(shadows.depth, column + c, row + s, depth) + _is_lit(shadows.depth, column - c, row - s, depth)
+    hidden = _is_hidden(depth, column + c, row + s, far) + _is_hidden(depth, column - c, row - s, far)
+    hidden += _is_hidden(depth, column - s, row + c, far) + _is_hidden(depth, column + s, row - c, far)
+    if hidden == 0:
+        return 1.0
+    if hidden == 4:
+        return 0.0
+    lit = _is_lit(depth, column + c, row + s, far) + _is_lit(depth, column - c, row - s, far)
     c, s = 0.5 * c, 0.5 * s
-    lit += _is_lit(shadows.depth, column - s, row + c, depth) + _is_lit(shadows.depth, column + s, row - c, depth)
+    lit += _is_lit(depth, column - s, row + c, far) + _is_lit(depth, column + s, row - c, far)
     return lit / TAPS
 
 
-def no_shadows() -> ShadowMap:
-    """A map that shades nothing."""
-    return ShadowMap(np.full((2, 2), np.inf, dtype=np.float32), np.zeros((3, 4)), 1.0)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def sunlit_all(still, moving, sun, count, rows, columns, line, looks, let_through, points, normals, lit):
+    """Share of the sun (N,) on the fragments of image row `line`; 0 where they face away, unless light shines through.
+
+    `let_through` (materials,): share of light that comes through a surface.
+    """
+    depth, T, radius = still.depth, still.to_map, max(RING / still.texel, 0.75)
+    depth_2, T_2, radius_2 = moving.depth, moving.to_map, max(RING / moving.texel, 0.75)
+    offset, offset_2 = max(1.2 * still.texel, MIN_OFFSET), max(1.2 * moving.texel, MIN_OFFSET)
+    for i in range(count):
+        lit[i] = 0.0
+        if rows[i] < 0:
+            continue
+        nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
+        if nx * sun[0] + ny * sun[1] + nz * sun[2] <= 0.0 and let_through[looks[rows[i], 3]] == 0.0:
+            continue
+        x, y, z = points[i, 0] + offset * nx, points[i, 1] + offset * ny, points[i, 2] + offset * nz
+        turn = TURNS[(line & 3) * 4 + (columns[i] & 3)]
+        share = sunlit(depth, T, radius, offset, x, y, z, turn[0], turn[1])
+        if share > 0.0 and depth_2.shape[0] > 2:
+            share = share * sunlit(depth_2, T_2, radius_2, offset_2, x, y, z, turn[0], turn[1])
+        lit[i] = share
+
+
+def sun_shadows(world: Accelerator, sun: np.ndarray, low: np.ndarray, high: np.ndarray) -> ShadowMap:
+    """Shadows of all that stands still on the part of the world between two corners (3,), m."""
+    return depth_along(world, sun, SUN_MAP_SIZE, low, high)
+
+
+def depth_along(world: Accelerator, direction: np.ndarray, size: int, low: np.ndarray, high: np.ndarray) -> ShadowMap:
+    """Depth of all that stands still before a box, seen along parallel rays from `direction` (3,).
+
+    `direction`: unit, towards the light; `low`, `high`: corners (3,) of the box, m; `size` in px.
+    """
+    stop = int(world.first_rows[1])
+    to_map, texel = _fitted(_box_corners(low, high), direction, size)
+    depth = np.full((size, size), np.inf, dtype=np.float32)
+    is_leaf = world.mesh.material_ids[:stop] == Material.LEAF
+    draw_depth(world.mesh.triangles[:stop], is_leaf, to_map, depth)
+    return ShadowMap(depth, to_map, texel)
+
+
+def moving_shadows(world: Accelerator, sun: np.ndarray, eye: np.ndarray, T_world_mover: np.ndarray) -> ShadowMap:
+    """Shadows of the movers near the camera at `eye` (3,)."""
+    corners = _box_corners(eye - LOCAL_REACH, eye + LOCAL_REACH)
+    to_map, texel = _fitted(corners, sun, LOCAL_SIZE)
+    if not len(T_world_mover):
+        return ShadowMap(np.full((2, 2), np.inf, dtype=np.float32), to_map, texel)
+    depth = np.full((LOCAL_SIZE, LOCAL_SIZE), np.inf, dtype=np.float32)
+    for m, T in enumerate(T_world_mover):
+        if np.linalg.norm(T[:3, 3] - eye) > LOCAL_REACH + 10.0:
+            continue
+        rows = slice(int(world.first_rows[m + 1]), int(world.first_rows[m + 2]))
+        is_leaf = world.mesh.material_ids[rows] == Material.LEAF
+        draw_depth(world.mesh.triangles[rows], is_leaf, np.ascontiguousarray(to_map @ T), depth)
+    return ShadowMap(depth, to_map, texel)
+
+
+def _box_corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    bits = (np.arange(8)[:, None] >> np.arange(3)) & 1
+    return np.where(bits, high, low).astype(np.float64)
+
+
+def _fitted(corners: np.ndarray, direction: np.ndarray, size: int) -> tuple[np.ndarray, float]:
+    """`to_map` of a square map that holds points (N, 3), and the size of its texels (m)."""
+    helper = np.array([0.0, 0.0, 1.0]) if abs(direction[2]) < 0.9 else np.array([1.0, 0.0, 0.0])
+    right = np.cross(helper, direction)
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(direction, right), -direction])
+    places = corners @ axes.T
+    low, high = places.min(axis=0), places.max(axis=0)
+    texel = float(max(high[0] - low[0], high[1] - low[1])) / (size - 2)
+    to_map = np.empty((3, 4))
+    to_map[:2, :3], to_map[:2, 3] = axes[:2] / texel, 0.5 - low[:2] / texel
+    to_map[2, :3], to_map[2, 3] = axes[2], -low[2]
+    return to_map, texel

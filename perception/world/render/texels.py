@@ -43,26 +43,25 @@ def texels_of(texture_ids: np.ndarray) -> Texels:
 @numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _spread(texel):
     """The four bytes of a texel, 16 bits apart: r, b, g, gloss."""
-    t = np.uint64(texel)
-    return (t & np.uint64(0x00FF00FF)) | ((t & np.uint64(0xFF00FF00)) << np.uint64(24))
+    t = np.int64(texel)
+    return (t & 0x00FF00FF) | ((t & 0xFF00FF00) << 24)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _between(a, b, weight):
     """a to b by weight / 256 in all four lanes."""
-    mixed = a * (np.uint64(256) - weight) + b * weight
-    return (mixed >> np.uint64(8)) & np.uint64(_LANES)
+    return ((a * (256 - weight) + b * weight) >> 8) & _LANES
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _bilinear(data, first, log2_size, u, v):
     """Four lanes at (u, v) in periods of one level."""
-    n = 1 << log2_size
+    n = float(1 << log2_size)
     x, y = u * n - 0.5, v * n - 0.5
     i, j = math.floor(x), math.floor(y)
-    a, b = np.uint64((x - i) * 256.0), np.uint64((y - j) * 256.0)
-    mask = n - 1
-    i0, j0 = int(i) & mask, int(j) & mask
+    a, b = np.int64((x - i) * 256.0), np.int64((y - j) * 256.0)
+    mask = (1 << log2_size) - 1
+    i0, j0 = np.int64(i) & mask, np.int64(j) & mask
     i1, j1 = (i0 + 1) & mask, (j0 + 1) & mask
     row, below = first + (j0 << log2_size), first + (j1 << log2_size)
     top = _between(_spread(data[row + i0]), _spread(data[row + i1]), a)
@@ -71,48 +70,43 @@ def _bilinear(data, first, log2_size, u, v):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _trilinear(data, offsets, log2_size, u, v, level):
-    low = int(level)
-    weight = np.uint64((level - low) * 256.0)
-    value = _bilinear(data, offsets[low], log2_size - low, u, v)
-    if weight < np.uint64(24) or low >= log2_size:
-        return value
-    coarse = _bilinear(data, offsets[low + 1], log2_size - low - 1, u, v)
-    return _between(value, coarse, weight)
+def sample(data, offsets, log2_size, repeat, is_unit, u, v, ux, vx, uy, vy):
+    """Colour (r, g, b) as sRGB and gloss, 0 to 1, at (u, v), for steps (ux, vx) and (uy, vy) per pixel.
 
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def sample(texels, layer, u, v, ux, vx, uy, vy):
-    """Colour (r, g, b) as sRGB and gloss, 0 to 1, at (u, v) for steps of (ux, vx) and (uy, vy) per pixel, in uv units."""
-    repeat, log2_size = float(texels.repeats[layer]), int(texels.sizes[layer])
-    size = float(1 << log2_size) * repeat
-    across, down = math.sqrt(ux * ux + vx * vx) * size, math.sqrt(uy * uy + vy * vy) * size
+    One tap is trilinear; of several along a long footprint each is bilinear in one of the two levels, in proportion.
+    """
+    size = math.ldexp(repeat, log2_size)
+    across, down = size * size * (ux * ux + vx * vx), size * size * (uy * uy + vy * vy)
     if across > down:
-        longer, shorter, step_u, step_v = across, down, ux, vx
+        longer, shorter, step_u, step_v = math.sqrt(across), math.sqrt(down), ux * repeat, vx * repeat
     else:
-        longer, shorter, step_u, step_v = down, across, uy, vy
-    taps = 1 + int(min(longer / max(shorter, 0.5), float(MAX_TAPS)) - 0.4)
-    taps = min(taps, MAX_TAPS)
+        longer, shorter, step_u, step_v = math.sqrt(down), math.sqrt(across), uy * repeat, vy * repeat
+    taps = 1 + int(min(longer / max(shorter, 0.5) - 0.4, MAX_TAPS - 1.0)) if longer > 0.7 else 1
     level = math.log2(max(max(shorter, longer / (1.6 * taps)), 1e-6)) + SHARPNESS
     level = min(max(level, 0.0), float(log2_size))
-    step_u, step_v = step_u * repeat, step_v * repeat
+    low = np.int64(level)
+    coarser = level - low
+    high = min(low + 1, np.int64(log2_size))
     u0, v0 = u * repeat, v * repeat
-    is_unit = texels.is_unit[layer]
-    low = math.ldexp(0.5, int(level) + 1 - log2_size)
-    low, high = min(low, 0.5), max(1.0 - low, 0.5)  # half a texel inside, where a unit texture ends
-    total = np.uint64(0)
-    for k in range(taps):
-        f = (k + 0.5) / taps - 0.5
-        uk, vk = u0 + f * step_u, v0 + f * step_v
-        if is_unit:
-            uk, vk = min(max(uk, low), high), min(max(vk, low), high)
-        total += _trilinear(texels.data, texels.offsets[layer], log2_size, uk, vk, level)
+    if is_unit:  # half a texel inside, where a unit texture ends
+        border = math.ldexp(0.5, high - log2_size)
+        u0, v0 = min(max(u0, border), 1.0 - border), min(max(v0, border), 1.0 - border)
+        step_u, step_v = 0.0, 0.0
+    if taps == 1:
+        total = _bilinear(data, offsets[low], log2_size - low, u0, v0)
+        weight = np.int64(coarser * 256.0)
+        if weight > 16:
+            total = _between(total, _bilinear(data, offsets[high], log2_size - high, u0, v0), weight)
+    else:
+        total = np.int64(0)
+        step = 1.0 / taps
+        for k in range(taps):
+            f = (k + 0.5) * step
+            m = high if f < coarser else low
+            total += _bilinear(data, offsets[m], log2_size - m, u0 + (f - 0.5) * step_u, v0 + (f - 0.5) * step_v)
     scale = 1.0 / (255.0 * taps)
-    lane = np.uint64(0xFFFF)
-    r = float(total & lane) * scale
-    b = float((total >> np.uint64(16)) & lane) * scale
-    g = float((total >> np.uint64(32)) & lane) * scale
-    gloss = float((total >> np.uint64(48)) & lane) * scale
+    r, b = (total & 0xFFFF) * scale, ((total >> 16) & 0xFFFF) * scale
+    g, gloss = ((total >> 32) & 0xFFFF) * scale, ((total >> 48) & 0xFFFF) * scale
     return r, g, b, gloss
 
 
@@ -120,3 +114,18 @@ def sample(texels, layer, u, v, ux, vx, uy, vy):
 def linear(c):
     """Linear light of an sRGB value in 0 to 1; a cubic that is within 0.002 of the standard's curve."""
     return c * (c * (c * 0.305306011 + 0.682171111) + 0.012522878)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def sample_all(texels, count, rows, looks, uv, color):
+    """`sample` for the fragments of one image row."""
+    data, offsets, sizes = texels.data, texels.offsets, texels.sizes
+    repeats, is_unit = texels.repeats, texels.is_unit
+    for i in range(count):
+        if rows[i] < 0:
+            continue
+        layer = looks[rows[i], 4]
+        p = uv[i]
+        color[i, 0], color[i, 1], color[i, 2], color[i, 3] = sample(
+            data, offsets[layer], sizes[layer], repeats[layer], is_unit[layer], p[0], p[1], p[2], p[3], p[4], p[5]
+        )

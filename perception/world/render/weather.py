@@ -74,18 +74,18 @@ def _dusk(azimuth: float, rng: np.random.Generator) -> Weather:
 def _night(azimuth: float, rng: np.random.Generator) -> Weather:
     elevation = np.radians(rng.uniform(30.0, 60.0))
     return Weather(
-        "night", _towards(azimuth, elevation), np.array([0.030, 0.036, 0.05]), np.array([0.006, 0.010, 0.024]),
-        np.array([0.050, 0.042, 0.046]), np.array([0.02, 0.02, 0.02]), rng.uniform(0.1, 0.7),
-        rng.uniform(0.001, 0.002), float(rng.random() < 0.3) * 0.6, 1.0, 16.0, 2.0,
+        "night", _towards(azimuth, elevation), np.array([0.04, 0.05, 0.075]), np.array([0.009, 0.014, 0.034]),
+        np.array([0.06, 0.05, 0.054]), np.array([0.02, 0.02, 0.02]), rng.uniform(0.1, 0.7),
+        rng.uniform(0.001, 0.002), float(rng.random() < 0.3) * 0.6, 1.0, 9.0, 2.0,
     )  # fmt: skip
 
 
 def _overcast(kind: Kind, azimuth: float, rng: np.random.Generator) -> Weather:
     elevation = np.radians(rng.uniform(30.0, 55.0))
     is_rain = kind == "rain"
-    haze = rng.uniform(0.003, 0.007) if is_rain else rng.uniform(0.016, 0.045)
-    light = rng.uniform(0.75, 1.0)
-    grey = np.array([0.80, 0.85, 0.92]) if is_rain else np.array([0.86, 0.89, 0.93])
+    haze = rng.uniform(0.0015, 0.004) if is_rain else rng.uniform(0.014, 0.04)
+    light = rng.uniform(0.62, 0.8) if is_rain else rng.uniform(0.7, 0.85)
+    grey = np.array([0.80, 0.86, 0.94]) if is_rain else np.array([0.88, 0.90, 0.93])
     return Weather(
         kind, _towards(azimuth, elevation), light * np.array([0.16, 0.155, 0.15]), 1.05 * light * grey,
         0.86 * light * grey, np.zeros(3), 1.0, haze, float(is_rain) * rng.uniform(0.7, 1.0), 0.35, 2.0, 1.2,

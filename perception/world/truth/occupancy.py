@@ -48,13 +48,24 @@ class _Part:
     radius: float  # m, around the origin of the thing
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tile:
-    """Static triangles near each other."""
+class _Tiles:
+    """Static triangles by the square of the ground in which their middle lies."""
 
-    rows: np.ndarray  # (K,) int64
-    low: np.ndarray  # (2,) m
-    high: np.ndarray  # (2,) m
+    def __init__(self, triangles: np.ndarray, rows: np.ndarray) -> None:
+        cells = np.floor(triangles[rows, :, :2].mean(axis=1) / TILE).astype(np.int64)
+        _, numbers = np.unique(cells, axis=0, return_inverse=True)
+        order = np.argsort(numbers.reshape(-1), kind="stable")
+        counts = np.bincount(numbers.reshape(-1))
+        starts = np.cumsum(counts) - counts
+        corners = triangles[rows[order], :, :2]
+        self._rows = np.split(rows[order], starts[1:]) if len(rows) else []
+        self._low = np.minimum.reduceat(corners.min(axis=1), starts) if len(rows) else np.zeros((0, 2))
+        self._high = np.maximum.reduceat(corners.max(axis=1), starts) if len(rows) else np.zeros((0, 2))
+
+    def near(self, centre: np.ndarray) -> list[np.ndarray]:
+        """Rows of all squares of which something lies within `REACH` of a place (2,)."""
+        away = np.maximum(np.maximum(self._low - centre, centre - self._high), 0.0)
+        return [self._rows[i] for i in np.flatnonzero(np.hypot(*away.T) <= REACH)]
 
 
 class OccupancyTruth:
@@ -69,7 +80,7 @@ class OccupancyTruth:
         rest = np.ones(len(world.mesh), dtype=np.bool_)
         for part in self._parts:
             rest[part.rows] = False
-        self._tiles = _tiles(world.mesh.triangles, np.flatnonzero(rest[:num_static]))
+        self._tiles = _Tiles(world.mesh.triangles, np.flatnonzero(rest[:num_static]))
         self._unnamed = num_static + np.flatnonzero(rest[num_static:])  # moves, but is no thing
         self._rays: dict[int, tuple[CameraModel, np.ndarray]] = {}
 
@@ -81,44 +92,43 @@ class OccupancyTruth:
         `exposures`: of all cameras at this key frame, each seen from its own pose at its own stamp. `beams`: returns of
         the sweeps around it (`KEY_FRAME_NS` in all); voxels they end in or pass are seen.
         """
-        semantics, owner, moving = self.semantics(time_ns, T_world_ego)
+        times_ns = time_ns + np.array([-DIFFERENCE_NS, 0, DIFFERENCE_NS], dtype=np.int64)
+        T_world_thing = self.scene.thing_poses(times_ns, float(T_world_ego[0, 3]))
+        semantics, owner = self._classes(time_ns, T_world_ego, T_world_thing[:, 1])
         return OccupancyLabels(
             semantics,
             self._seen_by_lidar(T_world_ego, beams),
             self._seen_by_cameras(T_world_ego, exposures, semantics != FREE),
-            self._flow(time_ns, T_world_ego, semantics, owner, moving),
+            _flow(semantics, owner, _rates(T_world_ego, T_world_thing)),
         )
 
-    def semantics(self, time_ns: int, T_world_ego: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Occ3D numbers (X, Y, Z) uint8, owners (X, Y, Z) int32, and the numbers of moving things (N,) owners mean."""
-        centre = T_world_ego[:2, 3]
-        tiles = [tile.rows for tile in self._tiles if _distance(tile, centre) <= REACH]
-        parts = self._parts_near(time_ns, T_world_ego)
-        moving = np.array(sorted({part.thing for part in parts if part.is_moving}), dtype=np.int64)
+    def _classes(
+        self, time_ns: int, T_world_ego: np.ndarray, T_world_thing: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Occ3D numbers (X, Y, Z) uint8, and the moving thing (X, Y, Z) int32 that a voxel belongs to, or STATIC."""
+        tiles = self._tiles.near(T_world_ego[:2, 3])
+        parts = self._parts_near(T_world_ego, T_world_thing)
         chunks = [np.concatenate([self._unnamed, *tiles]), *(part.rows for part in parts)]
-        groups = [STATIC, *(np.searchsorted(moving, p.thing) if p.is_moving else STATIC for p in parts)]
         batches = (
             np.cumsum([0, *(len(chunk) for chunk in chunks)], dtype=np.int64),
-            np.array(groups, dtype=np.int32),
+            np.array([STATIC, *(part.thing if part.is_moving else STATIC for part in parts)], dtype=np.int32),
             np.array([False, *(part.is_solid for part in parts)], dtype=np.bool_),
         )
         rows = np.concatenate(chunks)
-        T_grid_body = (_grid_from_ego() @ inverse(T_world_ego) @ self._body_poses(time_ns, centre[0]))[:, :3]
-        semantics, owner = voxel_areas(
+        T_grid_body = _grid_from_ego() @ inverse(T_world_ego) @ self._body_poses(time_ns, float(T_world_ego[0, 3]))
+        return voxel_areas(
             self.world.mesh.triangles,
             self._kinds,
             rows,
             self._bodies[rows],
-            np.ascontiguousarray(T_grid_body),
+            np.ascontiguousarray(T_grid_body[:, :3]),
             batches,
             OCCUPANCY_SHAPE,
         )
-        return semantics, owner, moving
 
-    def _parts_near(self, time_ns: int, T_world_ego: np.ndarray) -> list[_Part]:
+    def _parts_near(self, T_world_ego: np.ndarray, T_world_thing: np.ndarray) -> list[_Part]:
         """Parts that may reach into the grid, those that stand still first."""
-        T = self.scene.thing_poses(np.array([time_ns], dtype=np.int64), float(T_world_ego[0, 3]))[:, 0]
-        distance = np.hypot(T[:, 0, 3] - T_world_ego[0, 3], T[:, 1, 3] - T_world_ego[1, 3])
+        distance = np.hypot(*(T_world_thing[:, :2, 3] - T_world_ego[:2, 3]).T)
         near = [part for part in self._parts if distance[part.thing] - part.radius <= REACH]
         return sorted(near, key=lambda part: part.is_moving)
 
@@ -130,26 +140,6 @@ class OccupancyTruth:
             out[row] = mover.motion.poses(times_ns)[0]
             out[row, :3, 3] = self.scene.wrapped_mover(out[row : row + 1, :3, 3], x)[0]
         return out
-
-    def _flow(
-        self, time_ns: int, T_world_ego: np.ndarray, semantics: np.ndarray, owner: np.ndarray, moving: np.ndarray
-    ) -> np.ndarray:
-        """(X, Y, Z, 2) float32: velocity over ground of the voxel's middle, as part of the thing that owns it."""
-        flow = np.full((*semantics.shape, 2), np.nan, dtype=np.float32)
-        can_move = (to_openocc(np.arange(len(TO_OPENOCC))) < NUM_OPENOCC_MOVABLE)[semantics]
-        flow[can_move] = 0.0
-        cells = np.argwhere(can_move & (owner != STATIC))
-        centres = OCCUPANCY_LOW + VOXEL * (cells + 0.5)
-        rates = self._rates(time_ns, T_world_ego, moving)[owner[tuple(cells.T)]]
-        flow[tuple(cells.T)] = np.einsum("nij,nj->ni", rates[:, :2, :3], centres) + rates[:, :2, 3]
-        return flow
-
-    def _rates(self, time_ns: int, T_world_ego: np.ndarray, moving: np.ndarray) -> np.ndarray:
-        """(N, 4, 4): from a place in the ego frame to its velocity (m/s) in ego axes as part of each moving thing."""
-        times_ns = time_ns + np.array([-DIFFERENCE_NS, 0, DIFFERENCE_NS], dtype=np.int64)
-        T = self.scene.thing_poses(times_ns, float(T_world_ego[0, 3]))[moving]
-        change = (T[:, 2] - T[:, 0]) * (NS_PER_S / (2 * DIFFERENCE_NS))
-        return inverse(T_world_ego) @ change @ inverse(T[:, 1]) @ T_world_ego
 
     def _seen_by_lidar(self, T_world_ego: np.ndarray, beams: Beams) -> np.ndarray:
         seen = np.zeros(OCCUPANCY_SHAPE, dtype=np.bool_)
@@ -197,23 +187,25 @@ def _grid_from_ego() -> np.ndarray:
     return T
 
 
-def _distance(tile: _Tile, centre: np.ndarray) -> float:
-    """From a place (2,) to the rectangle around a tile (m)."""
-    return float(np.linalg.norm(np.maximum(np.maximum(tile.low - centre, centre - tile.high), 0.0)))
+def _rates(T_world_ego: np.ndarray, T_world_thing: np.ndarray) -> np.ndarray:
+    """(N, 4, 4): from a place in the ego frame to its velocity (m/s) in ego axes as part of each thing.
+
+    `T_world_thing` (N, 3, 4, 4): `DIFFERENCE_NS` before, at, and after the time.
+    """
+    change = (T_world_thing[:, 2] - T_world_thing[:, 0]) * (NS_PER_S / (2 * DIFFERENCE_NS))
+    return inverse(T_world_ego) @ change @ inverse(T_world_thing[:, 1]) @ T_world_ego
 
 
-def _tiles(triangles: np.ndarray, rows: np.ndarray) -> list[_Tile]:
-    """The triangles `rows` (K,) by the square of the ground in which their middle lies."""
-    cells = np.floor(triangles[rows, :, :2].mean(axis=1) / TILE).astype(np.int64)
-    _, numbers = np.unique(cells, axis=0, return_inverse=True)
-    order = np.argsort(numbers.reshape(-1), kind="stable")
-    ends = np.cumsum(np.bincount(numbers.reshape(-1)))[:-1] if len(rows) else []
-    out = []
-    for part in np.split(rows[order], ends):
-        corners = triangles[part, :, :2].reshape(-1, 2)
-        if len(part):
-            out.append(_Tile(part, corners.min(axis=0), corners.max(axis=0)))
-    return out
+def _flow(semantics: np.ndarray, owner: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """(X, Y, Z, 2) float32: velocity over ground of the voxel's middle, as part of the thing that it belongs to."""
+    flow = np.full((*semantics.shape, 2), np.nan, dtype=np.float32)
+    can_move = (TO_OPENOCC < NUM_OPENOCC_MOVABLE)[semantics]
+    flow[can_move] = 0.0
+    cells = np.argwhere(can_move & (owner != STATIC))
+    at = tuple(cells.T)
+    centres = OCCUPANCY_LOW + VOXEL * (cells + 0.5)
+    flow[at] = np.einsum("nij,nj->ni", rates[owner[at], :2, :3], centres) + rates[owner[at], :2, 3]
+    return flow
 
 
 def _parts(scene: Scene, world: Accelerator) -> list[_Part]:

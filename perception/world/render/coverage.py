@@ -39,35 +39,41 @@ def instance_coverage(
 
 
 @numba.njit(nogil=True, cache=True)
-def _cover(lens, numbers, order, starts, bodies, boxes, corners, is_leaf, T_camera_body):
-    """Pixels of each of the objects `numbers`."""
+def _cover(lens, groups, order, starts, bodies, boxes, corners, is_leaf, T_camera_body):
+    """Pixels of each object, which has the groups of triangles from `groups[:, 0]` to before `groups[:, 1]`."""
     frame, tiles, offsets, _, cells, cell_ranges = lens
     setup = np.empty(NUM_SETUP)
-    out = np.zeros(len(numbers), dtype=np.int64)
+    out = np.zeros(len(groups), dtype=np.int64)
     stamps = np.zeros(frame.columns * frame.rows * TILE * TILE, dtype=np.int32)
-    for n in range(len(numbers)):
-        which = numbers[n]
-        T = T_camera_body[bodies[which]]
-        if not is_box_in_view(frame, boxes[which], T):
-            continue
-        for k in range(starts[which], starts[which + 1]):
-            if not set_up(corners, order[k], T, setup):
+    for n in range(len(groups)):
+        for which in range(groups[n, 0], groups[n, 1]):
+            T = T_camera_body[bodies[which]]
+            if not is_box_in_view(frame, boxes[which], T):
                 continue
-            x_first, x_last, y_first, y_last = tile_range(frame, cells, cell_ranges, setup)
-            for y in range(y_first // TILE, y_last // TILE + 1):
-                first, last = max(y_first - y * TILE, 0), min(y_last - y * TILE, TILE - 1)
-                for x in range(x_first, x_last + 1):
-                    width = min(TILE, frame.width - x * TILE)
+            for k in range(starts[which], starts[which + 1]):
+                if set_up(corners, order[k], T, setup):
                     out[n] += _stamp(
-                        frame.columns, tiles, offsets, setup, x, y, width, first, last, is_leaf[order[k]],
-                        np.int32(n + 1), stamps,
-                    )  # fmt: skip
+                        frame, tiles, offsets, cells, cell_ranges, setup, is_leaf[order[k]], np.int32(n + 1), stamps
+                    )
     return out
 
 
+@numba.njit(nogil=True, cache=True)
+def _stamp(frame, tiles, offsets, cells, cell_ranges, setup, is_leaf, stamp, stamps):
+    """Mark the pixels of one triangle; returns how many were not marked before."""
+    x_first, x_last, y_first, y_last = tile_range(frame, cells, cell_ranges, setup)
+    count = 0
+    for y in range(y_first // TILE, y_last // TILE + 1):
+        first, last = max(y_first - y * TILE, 0), min(y_last - y * TILE, TILE - 1)
+        for x in range(x_first, x_last + 1):
+            width = min(TILE, frame.width - x * TILE)
+            count += _stamp_tile(frame.columns, tiles, offsets, setup, x, y, width, first, last, is_leaf, stamp, stamps)
+    return count
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _stamp(columns, tiles, offsets, setup, tile_x, tile_y, width, first, last, is_leaf, stamp, stamps):
-    """Mark the pixels of one triangle in rows `first` to `last` of a tile; returns how many were not marked before."""
+def _stamp_tile(columns, tiles, offsets, setup, tile_x, tile_y, width, first, last, is_leaf, stamp, stamps):
+    """The same in rows `first` to `last` of one tile."""
     tile = tile_y * columns + tile_x
     x0, y0 = tiles[tile, 0], tiles[tile, 1]
     for edge in range(EDGES, EDGES + 9, 3):

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.core.cameras import CameraModel
+from perception.core.classes import Class
 from perception.core.types import check
-from perception.world.geometry.raycast import Accelerator
+from perception.world.geometry.mesh import surface
+from perception.world.geometry.raycast import Accelerator, build_accelerator
+from perception.world.materials import Material
 from perception.world.render import raster
 from perception.world.render.coverage import instance_coverage
 from perception.world.render.lens import NUM_SAMPLES, SAMPLES, TILE, Lens, LensTables, lens_of
 from perception.world.render.projection import camera_from_bodies
 from perception.world.render.raster import SKY, draw_clusters, invert, visible_clusters
 
-__all__ = ["SAMPLES", "SKY", "Visibility", "face_normals", "instance_coverage", "rasterise"]
+__all__ = ["SAMPLES", "SKY", "Visibility", "face_normals", "instance_coverage", "rasterise", "warm_up"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,3 +83,13 @@ def _cut(buffer: np.ndarray, lens: LensTables) -> np.ndarray:
     frame = lens.frame
     image = buffer.reshape(frame.rows * TILE, frame.columns * TILE, NUM_SAMPLES)
     return np.ascontiguousarray(image[: frame.height, : frame.width])
+
+
+def warm_up() -> None:
+    """Compile the kernels of the rasteriser for the types they are used with."""
+    world = build_accelerator(surface(np.ones((1, 3, 3)), Class.OTHERS, Material.CONCRETE))
+    lens = lens_of(CameraModel(1, 1, np.eye(3)))
+    still, nobody = np.eye(4), np.zeros((0, 4, 4))
+    rows = np.ascontiguousarray(rasterise(world, lens, still, nobody).rows[..., 0])
+    face_normals(rows, world, lens, still, nobody)
+    instance_coverage(world, lens, still, nobody, np.zeros(1, dtype=np.int64))

@@ -9,11 +9,12 @@ from perception.core.classes import Class
 from perception.world.config import WorldConfig
 from perception.world.geometry.mesh import Look, Mesh, joined, placed, quads, surface
 from perception.world.layout import Layout, Rectangle, make_layout
+from perception.world.layouts.plan import FloorPlan, Space
 from perception.world.materials import Material, Texture
 from perception.world.movers import Mover, make_people_indoors, make_street_movers
 from perception.world.objects.buildings import make_buildings
 from perception.world.objects.ground import make_ground, make_land, survey
-from perception.world.objects.hall import make_hall, make_passage
+from perception.world.objects.hall import HALL_HEIGHT, make_hall, make_passage
 from perception.world.objects.indoor import make_corridors
 from perception.world.objects.interiors import Interior
 from perception.world.objects.markings import make_markings
@@ -26,6 +27,7 @@ from perception.world.variety import Variety, variety_of
 
 REACH = 125.0  # m around the streets that is built, and around a world that repeats
 GROUND_MARGIN = 40.0  # m of earth around the streets
+HALL_WALL, HALL_LANE = 0.35, 2.3  # m: thickness of the walls of a hall, half the width that is kept free in it
 LAYOUT_STREAM, SCENE_STREAM, LOOK_STREAM = 3, 4, 6  # random streams of a seed
 
 
@@ -76,17 +78,18 @@ def build_scene(config: WorldConfig) -> Scene:
         case "endless_corridor":
             return Scene(_tunnel(3.0, 2.9, layout.period), (), layout)
         case "corridor" | "office":
-            static, things = _indoors(layout, config, rng, variety)
-            people = make_people_indoors(layout, config.scene, rng, _next_instance(static))
-            return Scene(static, tuple(people), layout, things)
-    static, things = _streets(layout, config, rng, variety)
-    movers = make_street_movers(layout, config, rng, _next_instance(static))
-    return Scene(static, tuple(movers), layout, things)
+            static, things, stage = _indoors(layout, config, rng, variety)
+            make, options = make_people_indoors, config.scene
+        case _:
+            static, things, stage = _streets(layout, config, rng, variety)
+            make, options = make_street_movers, config
+    movers, moving = make(layout, options, rng, _next_instance(static), variety, stage.is_clear)
+    return Scene(static, tuple(movers), layout, (*things, *moving))
 
 
 def _indoors(
     layout: Layout, config: WorldConfig, rng: np.random.Generator, variety: Variety
-) -> tuple[Mesh, tuple[Thing, ...]]:
+) -> tuple[Mesh, tuple[Thing, ...], Stage]:
     """All that stands still in a building, and what is seen through its windows."""
     stage = Stage(layout, None, 1)
     if layout.floor_plan is None:
@@ -95,12 +98,12 @@ def _indoors(
         building = make_rooms(layout.floor_plan, rng, variety)
         Interior(stage, layout.floor_plan, config.scene.clutter, rng, variety).furnish()
         make_surroundings(stage, layout.floor_plan, config.scene.leaves_per_tree, rng, variety)
-    return joined([*building, *stage.meshes]), tuple(stage.things)
+    return joined([*building, *stage.meshes]), tuple(stage.things), stage
 
 
 def _streets(
     layout: Layout, config: WorldConfig, rng: np.random.Generator, variety: Variety
-) -> tuple[Mesh, tuple[Thing, ...]]:
+) -> tuple[Mesh, tuple[Thing, ...], Stage]:
     """All that stands still outdoors."""
     looks = np.random.default_rng([config.seed, LOOK_STREAM])
     houses = make_buildings(layout, config.scene, rng, 1, variety)
@@ -112,10 +115,14 @@ def _streets(
     area = _area(layout)
     ground = survey(layout, area)
     stage = Stage(layout, ground, 1 + len(houses) + len(distant))
+    if layout.has_hall and layout.passage is not None:
+        space = Space(layout.passage.grown(-HALL_WALL), "hall", HALL_HEIGHT)
+        Interior(stage, FloorPlan((space,), ()), config.scene.clutter, rng, variety).furnish_hall(space, HALL_LANE)
     Furnisher(stage, config.scene, rng, variety).furnish(footprints)
     markings = make_markings(layout, ground, looks, variety)
     static = [make_ground(layout, ground, looks, variety), make_land(layout, area, looks, variety)]
-    return _repeating(layout, static, markings, [*houses, *distant, *stage.meshes], stage.things)
+    mesh, things = _repeating(layout, static, markings, [*houses, *distant, *stage.meshes], stage.things)
+    return mesh, things, stage
 
 
 def _repeating(

@@ -78,16 +78,23 @@ def laid_uvs(triangles: np.ndarray) -> np.ndarray:
     On level faces u is x and v is y. Neighbours in one plane fit together without a seam.
     """
     triangles = np.asarray(triangles, dtype=np.float64).reshape(-1, 3, 3)
-    normal = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
-    right = np.stack([-normal[:, 1], normal[:, 0], np.zeros(len(normal))], axis=1)
-    level = np.linalg.norm(right, axis=1, keepdims=True)
-    right = np.where(level > 1e-3, right / np.maximum(level, 1e-3), [1.0, 0.0, 0.0])
-    up = np.cross(normal, right)
-    up[level[:, 0] <= 1e-3] = [0.0, 1.0, 0.0]
-    return np.stack(
-        [np.einsum("nij,nj->ni", triangles, right), np.einsum("nij,nj->ni", triangles, up)], axis=-1
-    ).astype(np.float32)
+    (ax, ay, az), (bx, by, bz) = (triangles[:, 1] - triangles[:, 0]).T, (triangles[:, 2] - triangles[:, 0]).T
+    x, y, z = (
+        ay * bz - az * by,
+        az * bx - ax * bz,
+        ax * by - ay * bx,
+    )  # the normal; written out, as small meshes are many
+    size = np.maximum(np.sqrt(x * x + y * y + z * z), 1e-20)
+    x, y, z = x / size, y / size, z / size
+    level = np.sqrt(x * x + y * y)
+    is_level, level = level <= 1e-3, np.maximum(level, 1e-3)
+    right_x, right_y = np.where(is_level, 1.0, -y / level), np.where(is_level, 0.0, x / level)
+    up_x, up_y, up_z = -z * right_y, z * right_x, x * right_y - y * right_x
+    up_x, up_y, up_z = np.where(is_level, 0.0, up_x), np.where(is_level, 1.0, up_y), np.where(is_level, 0.0, up_z)
+    uvs = np.empty((len(triangles), 3, 2), dtype=np.float32)
+    uvs[..., 0] = triangles[..., 0] * right_x[:, None] + triangles[..., 1] * right_y[:, None]
+    uvs[..., 1] = (triangles * np.stack([up_x, up_y, up_z], axis=1)[:, None]).sum(axis=-1)
+    return uvs
 
 
 def joined(meshes: Iterable[Mesh]) -> Mesh:

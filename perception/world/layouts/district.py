@@ -23,13 +23,14 @@ LOOPS: tuple[tuple[Cell, ...], ...] = (
     ((0, 0), (1, 0), (2, 0), (0, 1), (2, 1)),
 )
 CAMPUS_LOOPS: tuple[tuple[Cell, ...], ...] = (((0, 0),), ((0, 0), (0, 1)), ((0, 0), (0, 1), (0, 2)))
-LENGTH = (340.0, 640.0)  # m, of a loop
+LENGTH = (330.0, 560.0)  # m, of a loop
 SPACING = (44.0, 125.0)  # m, between neighbouring streets of the grid
 DRIVEN_HALF, SIDE_HALF = (5.5, 5.5, 6.1, 6.6), (3.6, 4.4, 5.5, 6.6)  # m, half widths of streets
 RADIUS, BLUR = 7.5, 4.5  # m, of the bends
 STUB = (32.0, 75.0)  # m, of side streets that lead out of the grid
 STUB_CLEARANCE = 12.0  # m to other streets
 HALL_LENGTH, HALL_HALF, HALL_ENDS = (34.0, 46.0), (13.0, 17.0), 24.0  # m; what remains of the street at both ends
+SQUARE_TRIES = 12
 STEPS: tuple[Node, ...] = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
@@ -55,11 +56,13 @@ def make_district(rng: np.random.Generator, variety: Variety, has_hall: bool) ->
     streets = _loop_streets(rng, places)
     hall = _hall(rng, places) if has_hall else None
     streets += _inner_streets(rng, cells, nodes, x, y)
-    streets += _stubs(rng, nodes, x, y, streets)
+    streets += _stubs(rng, nodes, x, y, streets, hall)
     plazas = _islands(rng, streets, places)
-    square = None if has_hall else _square(rng, cells, x, y)
-    if square is not None:
-        plazas.append(square)
+    for _ in range(SQUARE_TRIES):
+        square = _square(rng, cells, x, y)
+        if square is not None and (hall is None or not square.overlaps(hall.grown(1.0))):
+            plazas.append(square)
+            break
     path, start = _path(rng, places, hall)
     return District(
         path,
@@ -135,9 +138,15 @@ def _inner_streets(
 
 
 def _stubs(
-    rng: np.random.Generator, nodes: list[Node], x: np.ndarray, y: np.ndarray, streets: list[Street]
+    rng: np.random.Generator,
+    nodes: list[Node],
+    x: np.ndarray,
+    y: np.ndarray,
+    streets: list[Street],
+    hall: Rectangle | None,
 ) -> list[Street]:
-    """Side streets out of the nodes of the loop and out of the middle of its long sides: crossings of three and four."""
+    """Side streets out of the nodes of the loop and of the middle of its long sides: crossings of three and four."""
+    blocked = [street.area(PAVEMENT) for street in streets]
     out: list[Street] = []
     for k, node in enumerate(nodes):
         after = nodes[(k + 1) % len(nodes)]
@@ -148,14 +157,17 @@ def _stubs(
             middle = here + rng.uniform(0.4, 0.6) * (there - here)
             starts.append((middle, np.array([along[1], -along[0]]), 0.5))
         for start, step, chance in starts:
+            if hall is not None and hall.grown(max(SIDE_HALF) + PAVEMENT).contains(start[0], start[1]):
+                continue
             stop = start + step * rng.uniform(*STUB)
             half = float(rng.choice(SIDE_HALF))
-            if rng.random() < chance and _is_free(start, stop, step, half, [*streets, *out]):
+            if rng.random() < chance and _is_free(start, stop, step, half, blocked):
                 out.append(Street(tuple(start.tolist()), tuple(stop.tolist()), half))
+                blocked.append(out[-1].area(PAVEMENT))
     return out
 
 
-def _is_free(start: np.ndarray, stop: np.ndarray, step: np.ndarray, half: float, streets: list[Street]) -> bool:
+def _is_free(start: np.ndarray, stop: np.ndarray, step: np.ndarray, half: float, blocked: list[Rectangle]) -> bool:
     """True where a side street meets no other street but the one it leaves."""
     near = start + step * (max(DRIVEN_HALF) + PAVEMENT + half + 1.0)
     low, high = np.minimum(near, stop + 20.0 * step), np.maximum(near, stop + 20.0 * step)
@@ -166,7 +178,7 @@ def _is_free(start: np.ndarray, stop: np.ndarray, step: np.ndarray, half: float,
         area.x_high + abs(step[1]) * (half + STUB_CLEARANCE),
         area.y_high + abs(step[0]) * (half + STUB_CLEARANCE),
     )
-    return not any(across.overlaps(street.area(PAVEMENT)) for street in streets)
+    return not any(across.overlaps(area) for area in blocked)
 
 
 def _islands(rng: np.random.Generator, streets: list[Street], places: np.ndarray) -> list[Rectangle]:
@@ -187,8 +199,8 @@ def _square(rng: np.random.Generator, cells: list[Cell], x: np.ndarray, y: np.nd
     i, j = cells[int(rng.integers(len(cells)))]
     inset = max(DRIVEN_HALF) + 0.1
     block = Rectangle(x[i] + inset, y[j] + inset, x[i + 1] - inset, y[j + 1] - inset)
-    size = rng.uniform(14.0, 22.0, size=2)
-    if block.x_high - block.x_low < size[0] + 20.0 or block.y_high - block.y_low < size[1] + 20.0:
+    size = rng.uniform(13.0, 22.0, size=2)
+    if block.x_high - block.x_low < size[0] + 14.0 or block.y_high - block.y_low < size[1] + 14.0:
         return None
     x_low = block.x_low if rng.random() < 0.5 else block.x_high - size[0]
     y_low = block.y_low if rng.random() < 0.5 else block.y_high - size[1]

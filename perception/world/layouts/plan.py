@@ -74,6 +74,20 @@ class Street:
         low, high = (min(x_a, x_b), min(y_a, y_b)), (max(x_a, x_b), max(y_a, y_b))
         return Rectangle(*low, *high).grown(self.half_width + margin)
 
+    def at(self, along: float, across: float) -> tuple[float, float]:
+        """x and y of the point at the coordinate `along` of the street's axis, `across` metres to the left of it."""
+        return (along, self.start[1] + across) if self.is_along_x else (self.start[0] - across, along)
+
+    def beside(self, side: float, along: float, across: float) -> tuple[float, float, float]:
+        """x, y and yaw of what stands `across` from the middle, `along` from the low end; its -y looks to the road.
+
+        `side` 1 is on the left of the street's axis, -1 on the right.
+        """
+        axis = 0 if self.is_along_x else 1
+        x, y = self.at(min(self.start[axis], self.stop[axis]) + along, side * across)
+        yaw = (0.0 if side > 0 else np.pi) if self.is_along_x else (0.5 * np.pi if side > 0 else -0.5 * np.pi)
+        return float(x), float(y), yaw
+
     def shifted(self, by: np.ndarray) -> "Street":
         """Moved by (x, y)."""
         (x_a, y_a), (x_b, y_b) = self.start, self.stop

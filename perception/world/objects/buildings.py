@@ -6,11 +6,11 @@ import numpy as np
 
 from perception.core.classes import Class
 from perception.world.config import SceneConfig
-from perception.world.geometry.mesh import Look, Mesh, box, joined, surface
+from perception.world.geometry.mesh import Look, Mesh, box, joined, quads, surface
 from perception.world.layout import PAVEMENT, Layout, Rectangle, Street
 from perception.world.materials import Material, Texture
 from perception.world.objects.colours import one_of
-from perception.world.objects.facades import STOREY, Style, draw_style, dress, frame, is_door, lay_windows
+from perception.world.objects.facades import STOREY, Style, draw_style, dress, flat_frame, is_door, lay_windows
 from perception.world.objects.plants import make_ivy
 from perception.world.objects.roofs import ROOFS, draw_roof_stuff, make_roof
 from perception.world.objects.shapes import Stuff, rod, shade
@@ -19,7 +19,7 @@ from perception.world.variety import TRAINING, Variety
 
 CELLAR = 2.5  # m that a building goes below the ground at its middle, so that no slope uncovers it
 FRONTAGE, DEPTH = (8.0, 17.0), (8.0, 13.0)  # m, of a plot
-SIDE_WINDOWS = 0.4  # share of walls away from the street that have windows
+SIDE_WINDOWS = 0.3  # share of walls away from the street that have windows
 FENCES: tuple[tuple[int, int, int], ...] = ((52, 54, 58), (86, 92, 96), (60, 76, 66), (180, 180, 178))
 
 
@@ -144,7 +144,7 @@ def _side(
     elif rng.random() < SIDE_WINDOWS:
         openings = lay_windows(wall.length, ground, num_storeys, style, rng, variety, False)
         for opening in openings:
-            frame(fittings, opening, style.frame, (1, 1) if style.panes == (1, 1) else (2, 1))
+            flat_frame(fittings, opening, style.frame)
     extras = [] if openings else [_blank(fittings, ground, rng, variety)]
     _pipes(fittings, ground, rng, is_front)
     if openings and rng.random() < 0.35:
@@ -194,7 +194,7 @@ def _balconies(
         ends = [box([x, -reach, z + 1.0], [x + 0.05, 0.0, z + 1.06]) for x in (a, b - 0.05)]
         fittings.add(np.concatenate(ends), rail)
         if kind == 0:
-            bars = [_bar(x, -reach + 0.025, z) for x in np.arange(a + 0.02, b, 0.16)]
+            bars = [_bar(x, -reach + 0.025, z) for x in np.arange(a + 0.02, b, 0.18)]
             bars += [_bar(x, v, z) for x in (a + 0.025, b - 0.025) for v in np.arange(-reach + 0.16, -0.05, 0.2)]
             fittings.add(np.concatenate(bars), rail)
         else:
@@ -203,8 +203,13 @@ def _balconies(
 
 
 def _bar(x: float, v: float, z: float) -> np.ndarray:
-    """The four upright faces of a thin bar."""
-    return box([x - 0.011, v - 0.011, z], [x + 0.011, v + 0.011, z + 1.0])[4:]
+    """Two crossed strips: a thin bar."""
+    a, b, c, d = x - 0.012, x + 0.012, v - 0.012, v + 0.012
+    faces = [
+        [[a, v, z], [b, v, z], [b, v, z + 1.0], [a, v, z + 1.0]],
+        [[x, c, z], [x, d, z], [x, d, z + 1.0], [x, c, z + 1.0]],
+    ]
+    return quads(np.array(faces))
 
 
 def _pipes(fittings: Fittings, ground: float, rng: np.random.Generator, is_front: bool) -> None:

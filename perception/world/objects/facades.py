@@ -73,22 +73,26 @@ _SHEET = (Texture.CORRUGATED, Material.METAL, SHEETS)
 _TILES = (Texture.TILE, Material.STONE, GRAYS)
 
 FAMILIES: tuple[Family, ...] = (  # the last quarter is held out for evaluation
-    Family((_PLASTER,), (2, 3, 3, 4), (2.3, 3.1), (0.36, 0.48), (1.4, 1.8), (0.1, 0.22), ((2, 1), (2, 2)), 0.45, 0.5,
-           0.25, 0.5, 0.7, 0.7),
-    Family((_BRICK,), (2, 3, 3, 4, 5), (2.2, 2.9), (0.4, 0.5), (1.3, 1.7), (0.12, 0.2), ((1, 2), (2, 2), (2, 3)), 0.4,
-           0.0, 0.1, 0.6, 0.5, 0.3),
-    Family((_CONCRETE, _PLASTER), (3, 4, 5, 6), (2.8, 3.6), (0.5, 0.72), (1.3, 1.6), (0.08, 0.25), ((2, 1), (1, 1), (3, 1)),
-           0.4, 0.0, 0.6, 0.1, 0.2, 0.2, roofs=(0.1, 0.8, 0.0, 0.1, 0.5, 0.1)),
-    Family((_STONE,), (3, 3, 4), (2.5, 3.2), (0.38, 0.46), (1.7, 2.1), (0.2, 0.4), ((2, 2), (2, 3)), 0.5, 0.1, 0.25, 0.9,
-           1.0, 0.9, roofs=(0.2, 0.3, 0.4, 0.0, 0.6, 0.1)),
-    Family((_PLANKS, _PLASTER), (1, 2, 2), (2.2, 3.0), (0.4, 0.5), (1.1, 1.4), (0.06, 0.12), ((2, 2), (2, 3), (1, 2)), 0.15,
-           0.5, 0.15, 0.7, 0.1, 0.5, roofs=(0.8, 0.0, 0.3, 0.2, 0.2, 0.6)),
-    Family((_TILES, _CONCRETE), (4, 5, 6), (2.6, 3.4), (0.82, 0.94), (1.8, 2.3), (0.05, 0.1), ((2, 1), (3, 1), (3, 2)), 0.7,
-           0.0, 0.0, 0.0, 0.3, 0.2, roofs=(0.0, 1.0, 0.0, 0.0, 1.0, 0.0)),
-    Family((_SHEET, _BRICK), (1, 2, 3), (3.2, 4.4), (0.6, 0.85), (1.0, 1.4), (0.06, 0.12), ((3, 1), (4, 2)), 0.2, 0.0, 0.0,
-           0.0, 0.2, 0.6, roofs=(0.3, 0.4, 0.0, 0.5, 0.2, 0.4)),
-    Family((_PLASTER, _BRICK), (2, 3), (1.9, 2.5), (0.42, 0.55), (1.1, 1.4), (0.06, 0.14), ((3, 2), (2, 4)), 0.35, 0.6, 0.1,
-           0.8, 0.3, 0.7, roofs=(0.8, 0.0, 0.2, 0.0, 0.3, 0.7)),
+    Family((_PLASTER,), (2, 3, 3, 4), (2.3, 3.1), (0.36, 0.48), (1.4, 1.8), (0.1, 0.22), ((2, 1), (2, 2)),
+           shop=0.45, shutters=0.5, balconies=0.25, surround=0.5, cornice=0.7, plinth=0.7),
+    Family((_BRICK,), (2, 3, 3, 4, 5), (2.2, 2.9), (0.4, 0.5), (1.3, 1.7), (0.12, 0.2), ((1, 2), (2, 2), (2, 3)),
+           balconies=0.1, surround=0.6, cornice=0.5, plinth=0.3),
+    Family((_CONCRETE, _PLASTER), (3, 4, 5, 6), (2.8, 3.6), (0.5, 0.72), (1.3, 1.6), (0.08, 0.25),
+           ((2, 1), (1, 1), (3, 1)), balconies=0.6, surround=0.1, cornice=0.2, plinth=0.2,
+           roofs=(0.1, 0.8, 0.0, 0.1, 0.5, 0.1)),
+    Family((_STONE,), (3, 3, 4), (2.5, 3.2), (0.38, 0.46), (1.7, 2.1), (0.2, 0.4), ((2, 2), (2, 3)),
+           shop=0.5, shutters=0.1, balconies=0.25, surround=0.9, cornice=1.0, plinth=0.9,
+           roofs=(0.2, 0.3, 0.4, 0.0, 0.6, 0.1)),
+    Family((_PLANKS, _PLASTER), (1, 2, 2), (2.2, 3.0), (0.4, 0.5), (1.1, 1.4), (0.06, 0.12), ((2, 2), (2, 3), (1, 2)),
+           shop=0.15, shutters=0.5, balconies=0.15, surround=0.7, cornice=0.1,
+           roofs=(0.8, 0.0, 0.3, 0.2, 0.2, 0.6)),
+    Family((_TILES, _CONCRETE), (4, 5, 6), (2.6, 3.4), (0.82, 0.94), (1.8, 2.3), (0.05, 0.1), ((2, 1), (3, 1), (3, 2)),
+           shop=0.7, balconies=0.0, surround=0.0, cornice=0.3, plinth=0.2, roofs=(0.0, 1.0, 0.0, 0.0, 1.0, 0.0)),
+    Family((_SHEET, _BRICK), (1, 2, 3), (3.2, 4.4), (0.6, 0.85), (1.0, 1.4), (0.06, 0.12), ((3, 1), (4, 2)),
+           shop=0.2, balconies=0.0, surround=0.0, cornice=0.2, plinth=0.6, roofs=(0.3, 0.4, 0.0, 0.5, 0.2, 0.4)),
+    Family((_PLASTER, _BRICK), (2, 3), (1.9, 2.5), (0.42, 0.55), (1.1, 1.4), (0.06, 0.14), ((3, 2), (2, 4)),
+           shop=0.35, shutters=0.6, balconies=0.1, surround=0.8, cornice=0.3, plinth=0.7,
+           roofs=(0.8, 0.0, 0.2, 0.0, 0.3, 0.7)),
 )  # fmt: skip
 
 
@@ -136,7 +140,7 @@ def draw_style(rng: np.random.Generator, variety: Variety) -> Style:
         plinth if rng.random() < family.plinth else None,
         Stuff(Material.PAINT, one_of(rng, FRAMES, 0.03)),
         shutter if rng.random() < family.shutters and family.width[1] < 0.6 else None,
-        tuple(variety.layer(rng, Texture.GLASS) for _ in range(2)) + (variety.layer(rng, Texture.CURTAIN),),
+        tuple(variety.layer(rng, texture) for texture in (Texture.GLASS, Texture.GLASS, Texture.CURTAIN)),
         bay,
         (bay * rng.uniform(*family.width), rng.uniform(*family.height)),
         rng.uniform(*family.depth),
@@ -233,20 +237,33 @@ def dress(
 def _trimmed(fittings: Fittings, o: Opening, style: Style) -> None:
     """A window with its frame, sill, surround and shutters."""
     frame(fittings, o, style.frame, style.panes)
-    fittings.add(box([o.start - 0.08, -0.12, o.low - 0.07], [o.stop + 0.08, 0.02, o.low]), style.trim)
+    fittings.add(_fronts(box([o.start - 0.08, -0.12, o.low - 0.07], [o.stop + 0.08, 0.0, o.low])), style.trim)
     if style.has_surround:
-        w, out = 0.13, 0.035
-        for a, b, c, d in (
-            (o.start - w, o.start, o.low, o.high),
-            (o.stop, o.stop + w, o.low, o.high),
-            (o.start - w - 0.04, o.stop + w + 0.04, o.high, o.high + 1.6 * w),
-        ):
-            fittings.add(_fronts(box([a, -out, c], [b, 0.0, d])[None]), style.trim)
+        w = 0.13
+        fittings.add(_band(o.start - w, o.start, o.low, o.high), style.trim)
+        fittings.add(_band(o.stop, o.stop + w, o.low, o.high), style.trim)
+        fittings.add(
+            _fronts(box([o.start - w - 0.04, -0.05, o.high], [o.stop + w + 0.04, 0.0, o.high + 0.2])), style.trim
+        )
     if style.shutter is not None:
         wide = min(0.5 * (o.stop - o.start), 0.46 * (style.bay - (o.stop - o.start)))
         gap = 0.15 if style.has_surround else 0.02
         for a in (o.start - gap - wide, o.stop + gap):
-            fittings.add(box([a, -0.05, o.low], [a + wide, -0.01, o.high]), style.shutter)
+            fittings.add(_fronts(box([a, -0.05, o.low], [a + wide, 0.0, o.high])), style.shutter)
+
+
+def _band(a: float, b: float, c: float, d: float, out: float = 0.035) -> np.ndarray:
+    """An upright strip that stands out of the wall: its front and its two cheeks."""
+    return quads(np.array([_face(a, b, c, d, -out), _cheek(a, c, d, -out, 0.0, -1), _cheek(b, c, d, -out, 0.0, 1)]))
+
+
+def flat_frame(fittings: Fittings, o: Opening, stuff: Stuff, width: float = 0.06) -> None:
+    """The frame of a window that is seen from afar only."""
+    v, a, b, c, d = o.depth - 0.01, o.start, o.stop, o.low, o.high
+    middle = 0.5 * (a + b)
+    faces = [_face(a, b, c, c + width, v), _face(a, b, d - width, d, v), _face(a, a + width, c, d, v)]
+    faces += [_face(b - width, b, c, d, v), _face(middle - 0.5 * width, middle + 0.5 * width, c, d, v)]
+    fittings.add(quads(np.array(faces)), stuff)
 
 
 def frame(fittings: Fittings, o: Opening, stuff: Stuff, panes: tuple[int, int], width: float = 0.06) -> None:
@@ -287,8 +304,8 @@ def _ledge(a: float, b: float, z: float, front: float, back: float, sign: int) -
 
 
 def _fronts(boxes: np.ndarray) -> np.ndarray:
-    """Boxes (N, 12, 3, 3) of a wall without the faces at their backs."""
-    return np.delete(boxes, [6, 7], axis=1).reshape(-1, 3, 3)
+    """Boxes (12 N, 3, 3) on a wall without the faces at their backs."""
+    return np.delete(np.asarray(boxes).reshape(-1, 12, 3, 3), [6, 7], axis=1).reshape(-1, 3, 3)
 
 
 def _entrance(fittings: Fittings, o: Opening, style: Style, rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""The ground outdoors: roads, pavements with kerbs, squares, and the earth between, cut along the edges of all these."""
+"""The ground outdoors: roads, pavements with kerbs, squares, and the earth between, cut along their edges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from perception.world.geometry.mesh import Look, Mesh, box, joined, surface
 from perception.world.layout import PAVEMENT, ROAD_HALF, Layout, Rectangle
 from perception.world.materials import Material, Texture
 from perception.world.objects.colours import one_of
-from perception.world.objects.facades import GRAYS, STOREY, PLASTERS, draw_style, frame, lay_windows
+from perception.world.objects.facades import GRAYS, PLASTERS, STOREY, draw_style, frame, lay_windows
 from perception.world.objects.shapes import Stuff
 from perception.world.objects.walls import Fittings, Opening, Wall, make_wall
 from perception.world.variety import Variety
@@ -156,15 +156,14 @@ def _hall_roof(
     parts.append(surface(roof, Class.MANMADE, Material.METAL, instance, sheet))
     frames, lamps = [], []
     xs = np.linspace(area.x_low, area.x_high, max(4, int((area.x_high - area.x_low) / 6.0)) + 1)
-    for k, x in enumerate(xs[1:-1]):
-        for y in (middle - quarter, middle + quarter):
-            frames.append(box([x - 0.2, y - 0.2, base - 3.0], [x + 0.2, y + 0.2, top]))
+    rows = (middle - quarter, middle + quarter)
+    for x in xs[1:-1]:
+        frames += [box([x - 0.2, y - 0.2, base - 3.0], [x + 0.2, y + 0.2, top]) for y in rows]
         frames.append(box([x - 0.12, area.y_low + 0.3, top - 0.6], [x + 0.12, area.y_high - 0.3, top - 0.15]))
     for x in 0.5 * (xs[:-1] + xs[1:]):
-        for y in (middle - quarter, middle, middle + quarter):
-            lamps.append(box([x - 1.2, y - 0.15, top - 0.75], [x + 1.2, y + 0.15, top - 0.66]))
-    for y in (middle - 0.5 * quarter, middle + 0.5 * quarter):
-        frames.append(box([area.x_low + 0.3, y - 0.08, top - 0.15], [area.x_high - 0.3, y + 0.08, top]))
+        lamps += [box([x - 1.2, y - 0.15, top - 0.75], [x + 1.2, y + 0.15, top - 0.66]) for y in (*rows, middle)]
+    ridges = (middle - 0.5 * quarter, middle + 0.5 * quarter)
+    frames += [box([area.x_low + 0.3, y - 0.08, top - 0.15], [area.x_high - 0.3, y + 0.08, top]) for y in ridges]
     steel_look = Look(steel.texture_id, steel.tint)
     parts.append(surface(np.concatenate(frames), Class.MANMADE, Material.METAL, instance, steel_look))
     look = Look(None, (255, 246, 226))

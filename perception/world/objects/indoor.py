@@ -29,7 +29,7 @@ def make_corridors(stage: Stage, rng: np.random.Generator, variety: Variety = TR
     low, high = CORRIDOR_CORNERS.min(axis=0), CORRIDOR_CORNERS.max(axis=0)
     low, high = low - [CORRIDOR_START, 0.0], high - [CORRIDOR_START, 0.0]
     house = draw_house(rng, variety)
-    paint = Stuff(Material.PLASTER, one_of(rng, WALL_PAINTS, 0.03), variety.layer(rng, Texture.PLASTER))
+    paint = Stuff(Material.PLASTER, one_of(rng, WALL_PAINTS, 0.03), variety.layer(rng, Texture.PLAIN))
     white = Stuff(Material.PLASTER, (244, 244, 242), paint.texture_id)
     floor, kind = house.corridor_floor
     parts = [_slab(low - 8.0, high + 8.0, 0.0, kind, floor), _slab(low - 8.0, high + 8.0, HEIGHT, Class.MANMADE, white)]

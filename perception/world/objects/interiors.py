@@ -35,13 +35,32 @@ class Interior:
         for space in self.plan.spaces:
             getattr(self, f"_{space.use}")(space)
 
-    def _keep_ways_free(self) -> None:
+    def _keep_ways_free(self, clear: float = PATH_CLEAR) -> None:
         course = self.stage.layout.course
         for x, y in course.derivative(np.arange(0.0, course.length, 0.5), 0)[:, :2]:
-            self.stage.taken.append(Rectangle(x, y, x, y).grown(PATH_CLEAR))
+            self.stage.taken.append(Rectangle(x, y, x, y).grown(clear))
         for door in self.plan.doors:
             dx, dy = (0.5 * door.width, DOOR_CLEAR) if door.is_along_x else (DOOR_CLEAR, 0.5 * door.width)
             self.stage.taken.append(Rectangle(door.x - dx, door.y - dy, door.x + dx, door.y + dy))
+
+    def furnish_hall(self, space: Space, path_clear: float) -> None:
+        """A large hall on the robot's street: what stands in halls and on squares, for its size."""
+        self._keep_ways_free(path_clear)
+        middle = 0.5 * (space.area.y_low + space.area.y_high)
+        self.stage.taken.append(Rectangle(space.area.x_low, middle, space.area.x_high, middle).grown(2.0 * path_clear))
+        size = (space.area.x_high - space.area.x_low) * (space.area.y_high - space.area.y_low)
+        self._inside(space, self._reception())
+        self._stairs(space)
+        for _ in range(round(self.clutter * size / 90.0)):
+            self._cafe(space, 1)
+            self._greens(space, 0.8)
+            self._inside(space, furniture.make_lectern(self.rng, self.variety))
+            self._inside(space, self._carton(), margin=0.1)
+            self._against(
+                space, self._locker() if self.rng.random() < 0.4 else furniture.make_shelf(self.rng, self.variety)
+            )
+            self._against(space, furniture.make_sofa(self.rng, self.variety), margin=0.3)
+            self._person(space, 0.6)
 
     def _count(self, low: int, high: int) -> int:
         """A number of pieces, scaled by the clutter."""

@@ -95,7 +95,7 @@ def arms(layout: Layout) -> list[Arm]:
         for k, (before, after) in enumerate(pairwise(edges)):
             start, stop = max(before[1], low), min(after[0], high)
             if stop - start > 6.0:
-                out.append(Arm(street, start, stop, (0 < k, k + 1 < len(edges) - 1)))
+                out.append(Arm(street, start, stop, (k > 0, k + 1 < len(edges) - 1)))
     return [arm for arm in out if _is_own(layout, arm)]
 
 
@@ -127,7 +127,7 @@ def _outline(arm: Arm, along: tuple[float, float], across: tuple[float, float]) 
 def _turned(arm: Arm, points: np.ndarray) -> np.ndarray:
     """Points (K, 2) in (along, left) to x and y."""
     if arm.street.is_along_x:
-        return points + [0.0, arm.street.start[1]]
+        return points + np.array([0.0, arm.street.start[1]])
     return np.column_stack([arm.street.start[0] - points[:, 1], points[:, 0]])
 
 
@@ -140,7 +140,7 @@ def _lane_lines(decals: Decals, arm: Arm, white: Stuff, middle: Stuff, rng: np.r
         decals.add(_outline(arm, (at, min(at + DASH, stop)), (-0.5 * LINE, 0.5 * LINE)), middle, PAINT_RISE)
         at += DASH_PERIOD
     if arm.street.has_cycle_lane:
-        red = Stuff(Material.ASPHALT, (214, 120, 104), white.texture_id)
+        red = Stuff(Material.ASPHALT, (158, 84, 72), white.texture_id)
         for side in (-1.0, 1.0):
             edges = sorted((side * CYCLE[0], side * CYCLE[1]))
             decals.add(_outline(arm, (start, stop), (edges[0], edges[1])), red, PATCH_RISE)

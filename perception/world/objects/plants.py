@@ -1,4 +1,4 @@
-"""Trees of several kinds, hedges, bushes, flowers, grass and ivy: stems, and cards that each show a cluster of leaves."""
+"""Trees, hedges, bushes, flowers, grass and ivy: stems, and cards that each show a cluster of leaves."""
 
 from dataclasses import dataclass
 
@@ -184,7 +184,9 @@ def make_hedge(
     centres = unit * [length, width, height] + np.array([0.0, -0.5 * width, 0.0])
     tint = np.array(GREENS[int(rng.integers(len(GREENS)))], dtype=np.float64)
     depth = 0.35 + 0.65 * unit[:, 2]
-    return _cards(rng, centres, outwards + [0, 0, 0.3], HEDGE_CARD, tint, depth, variety.layer(rng, Texture.LEAF))
+    return _cards(
+        rng, centres, outwards + np.array([0.0, 0.0, 0.3]), HEDGE_CARD, tint, depth, variety.layer(rng, Texture.LEAF)
+    )
 
 
 def make_bush(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
@@ -195,7 +197,9 @@ def make_bush(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
     centres[:, 2] = np.abs(centres[:, 2] - 0.08) + 0.08
     tint = np.array(GREENS[int(rng.integers(len(GREENS)))], dtype=np.float64)
     depth = np.linalg.norm(unit, axis=1)
-    mesh = _cards(rng, centres, unit + [0, 0, 0.4], HEDGE_CARD, tint, depth, variety.layer(rng, Texture.LEAF))
+    mesh = _cards(
+        rng, centres, unit + np.array([0.0, 0.0, 0.4]), HEDGE_CARD, tint, depth, variety.layer(rng, Texture.LEAF)
+    )
     if rng.random() < 0.3:
         mesh.tints[rng.random(len(mesh)) < 0.3] = FLOWERS[int(rng.integers(len(FLOWERS)))]
     return mesh

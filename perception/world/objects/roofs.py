@@ -1,11 +1,12 @@
 """Roofs of several kinds over a rectangle, and what stands on them."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from perception.core.classes import Class
-from perception.world.geometry.mesh import Mesh, box, joined, placed, quads
+from perception.world.geometry.mesh import Mesh, box, placed, quads
 from perception.world.layout import Rectangle
 from perception.world.materials import Material, Texture
 from perception.world.objects.colours import one_of
@@ -129,7 +130,7 @@ def _on_slope(
         foot, top = 0.0, rise + rng.uniform(0.5, 1.2)
         parts.add(box([x - 0.4, y - 0.3, foot], [x + 0.4, y + 0.3, top]), stuff.chimney)
         parts.add(box([x - 0.46, y - 0.36, top], [x + 0.46, y + 0.36, top + 0.1]), stuff.trim)
-        pot = lathe([(0.12, top + 0.1), (0.1, top + 0.45)], 8) + [x + 0.15, y, 0.0]
+        pot = lathe([(0.12, top + 0.1), (0.1, top + 0.45)], 8) + np.array([x + 0.15, y, 0.0])
         parts.add(pot, Stuff(Material.BRICK, (196, 110, 80)), True)
     if not is_gable:
         return
@@ -181,7 +182,7 @@ def _hipped(parts: Parts, a: float, b: float, is_mansard: bool, stuff: RoofStuff
         rings += [(a - b + 0.3, 0.05, rise + 0.3 * b)]
     else:
         rings += [(max(a - b, 0.05), 0.05, rise)]
-    for (a0, b0, z0), (a1, b1, z1) in zip(rings, rings[1:], strict=False):
+    for (a0, b0, z0), (a1, b1, z1) in pairwise(rings):
         low = np.array([[-a0, -b0, z0], [a0, -b0, z0], [a0, b0, z0], [-a0, b0, z0]])
         high = np.array([[-a1, -b1, z1], [a1, -b1, z1], [a1, b1, z1], [-a1, b1, z1]])
         parts.add(quads(np.stack([low, np.roll(low, -1, 0), np.roll(high, -1, 0), high], axis=1)), stuff.cover)
@@ -198,4 +199,4 @@ def _hipped(parts: Parts, a: float, b: float, is_mansard: bool, stuff: RoofStuff
                     np.array([[[x + 0.15, 0, 0.6], [x + 0.95, 0, 0.6], [x + 0.95, 0, 1.8], [x + 0.15, 0, 1.8]]])
                 )
                 pane = pane if side < 0.0 else pane[:, ::-1]
-                parts.add(pane + [0.0, side * (b - 0.08), 0.0], Stuff(Material.GLASS, (206, 214, 222)))
+                parts.add(pane + np.array([0.0, side * (b - 0.08), 0.0]), Stuff(Material.GLASS, (206, 214, 222)))

@@ -20,8 +20,8 @@ CELL = 3.0  # m, largest piece of a floor
 LAMP_PITCH = 2.6  # m
 CORRIDOR_LIKE = ("corridor", "hall")
 WALL_PAINTS: tuple[Tint, ...] = (
-    (246, 244, 238), (240, 236, 222), (226, 232, 236), (232, 238, 226), (244, 228, 212), (214, 222, 228), (238, 214, 170),
-    (196, 214, 206),
+    (246, 244, 238), (240, 236, 222), (226, 232, 236), (232, 238, 226), (244, 228, 212), (214, 222, 228),
+    (238, 214, 170), (196, 214, 206),
 )  # fmt: skip
 DOOR_TINTS: tuple[Tint, ...] = ((255, 255, 255), (236, 214, 186), (204, 176, 140), (176, 196, 210), (214, 220, 212))
 FLOORS: dict[str, tuple[tuple[Texture, Material], ...]] = {
@@ -63,7 +63,7 @@ def draw_house(rng: np.random.Generator, variety: Variety) -> House:
         Stuff(Material.PAINT, one_of(rng, ((240, 240, 236), (150, 154, 158), (120, 96, 72), (70, 74, 80)))),
         Stuff(Material.PAINT, one_of(rng, ((244, 244, 240), (84, 88, 92), (150, 120, 90)))),
         Stuff(Material.WOOD, one_of(rng, ((236, 236, 230), (130, 104, 80), (90, 92, 96)))),
-        Stuff(Material.PLASTER, one_of(rng, WALL_PAINTS, 0.03), variety.layer(rng, Texture.PLASTER)),
+        Stuff(Material.PLASTER, one_of(rng, WALL_PAINTS, 0.03), variety.layer(rng, Texture.PLAIN)),
         (Stuff(material, (255, 255, 255), variety.layer(rng, texture)), Class.OTHER_FLAT),
         variety.choose(rng, ("panel", "panel", "tube", "round")),
         variety.choose(rng, ((2, 1), (2, 2), (3, 1), (1, 2))),
@@ -102,10 +102,7 @@ def door_spans(space: Space, side: int, doors: tuple[Door, ...]) -> list[tuple[f
 def make_rooms(plan: FloorPlan, rng: np.random.Generator, variety: Variety) -> list[Mesh]:
     """Meshes of the building itself, instance 0."""
     house = draw_house(rng, variety)
-    out = []
-    for space in plan.spaces:
-        out.append(_room(space, plan, house, rng, variety))
-    return out
+    return [_room(space, plan, house, rng, variety) for space in plan.spaces]
 
 
 def _room(space: Space, plan: FloorPlan, house: House, rng: np.random.Generator, variety: Variety) -> Mesh:
@@ -120,10 +117,9 @@ def _room(space: Space, plan: FloorPlan, house: House, rng: np.random.Generator,
         floor = Stuff(material, (255, 255, 255), variety.layer(rng, texture))
         paint = _wall_stuff(space.use, rng, variety)
     parts = [_slab(space.area, 0.0, floor, kind, False)]
-    for side in range(4):
-        parts.append(_side(space, side, plan, house, paint, rng, variety))
+    parts += [_side(space, side, plan, house, paint, rng, variety) for side in range(4)]
     if space.use != "court":
-        ceiling = Stuff(Material.PLASTER, (244, 244, 242), variety.layer(rng, Texture.PLASTER))
+        ceiling = Stuff(Material.PLASTER, (244, 244, 242), variety.layer(rng, Texture.PLAIN))
         parts.append(_slab(space.area, space.height, ceiling, Class.MANMADE, True))
         parts.append(_lamps(space, house, rng))
     if is_common:
@@ -135,11 +131,13 @@ def _wall_stuff(use: str, rng: np.random.Generator, variety: Variety) -> Stuff:
     if use == "court":
         return Stuff(Material.BRICK, (255, 250, 244), variety.layer(rng, Texture.BRICK))
     draw = rng.random()
-    texture, material = Texture.PLASTER, Material.PLASTER
+    texture, material = Texture.PLAIN, Material.PLASTER
     if use == "kitchen" and draw < 0.5:
         texture, material = Texture.TILE, Material.STONE
     elif draw < 0.25 and use in ("lounge", "office", "meeting"):
         texture = Texture.WALLPAPER
+    elif draw < 0.4:
+        texture = Texture.PLASTER
     elif draw > 0.9:
         texture, material = (
             (Texture.CONCRETE, Material.CONCRETE) if use != "lounge" else (Texture.PLANKS, Material.WOOD)
@@ -295,7 +293,7 @@ def _hanging(
         fittings.add_panel((start, start + wide), (low, low + tall), -0.028, poster)
         return wide
     if draw < 0.62 and space.use in CORRIDOR_LIKE:
-        body = lathe([(0.08, 0.55), (0.08, 0.98), (0.03, 1.05), (0.03, 1.1)], 10) + [start + 0.1, -0.1, 0.0]
+        body = lathe([(0.08, 0.55), (0.08, 0.98), (0.03, 1.05), (0.03, 1.1)], 10) + np.array([start + 0.1, -0.1, 0.0])
         fittings.add(body, Stuff(Material.METAL, (200, 34, 30)), True)
         fittings.add(box([start, -0.006, 1.4], [start + 0.2, 0.0, 1.6]), Stuff(Material.SIGN, (200, 30, 28)))
         return 0.2
@@ -355,7 +353,9 @@ def _lamps(space: Space, house: House, rng: np.random.Generator) -> Mesh:
                 )
                 parts.add(box(low, [x + long[0], y + long[1], z - 0.08]), Stuff(Material.LAMP, tint))
             else:
-                globe = lathe([(0.1, z - 0.14), (0.24, z - 0.1), (0.24, z - 0.04), (0.1, z)], 12) + [x, y, 0.0]
+                globe = lathe([(0.1, z - 0.14), (0.24, z - 0.1), (0.24, z - 0.04), (0.1, z)], 12) + np.array(
+                    [x, y, 0.0]
+                )
                 parts.add(globe, Stuff(Material.LAMP, tint), True)
     return parts.mesh()
 

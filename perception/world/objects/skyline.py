@@ -1,4 +1,4 @@
-"""Houses behind the houses: simple blocks, towers and groups of trees around the streets, so that no street ends in nothing."""
+"""Houses behind the houses: simple blocks and towers around the streets, so that no street ends in nothing."""
 
 import numpy as np
 
@@ -131,8 +131,8 @@ def _windows(area: Rectangle, ground: float, height: float, rng: np.random.Gener
         for k in range(count):
             start = 0.5 * (length - count * pitch) + (k + 0.5) * pitch - 0.5 * width
             p, q = a + out + start * along, a + out + (start + width) * along
-            for z in np.arange(ground + 1.2, ground + height - tall - 0.3, 3.0):
-                faces.append([[*p, z], [*q, z], [*q, z + tall], [*p, z + tall]])
+            levels = np.arange(ground + 1.2, ground + height - tall - 0.3, 3.0)
+            faces += [[[*p, z], [*q, z], [*q, z + tall], [*p, z + tall]] for z in levels]
     return quads(np.array(faces).reshape(-1, 4, 3))
 
 
@@ -142,7 +142,7 @@ def _steeple(area: Rectangle, ground: float, wall: Stuff, rng: np.random.Generat
     x, y = area.x_low + half, area.y_low + half
     tower = box([x - half, y - half, ground - 2.0], [x + half, y + half, ground + height])
     cover = Look(variety.layer(rng, Texture.ROOF), (150, 176, 160))
-    spire = lathe([(1.5 * half, ground + height), (0.05, ground + height + 4.0 * half)], 8) + [x, y, 0.0]
+    spire = lathe([(1.5 * half, ground + height), (0.05, ground + height + 4.0 * half)], 8) + np.array([x, y, 0.0])
     return joined(
         [
             surface(tower, Class.MANMADE, wall.material, 0, Look(wall.texture_id, wall.tint)),

@@ -24,14 +24,19 @@ class Stage:
     meshes: list[Mesh] = field(default_factory=list)
     things: list[Thing] = field(default_factory=list)
     taken: list[Rectangle] = field(default_factory=list)
+    lift: float = 0.0  # m, of what is put now: it stands on something
 
     def height(self, x: float, y: float) -> float:
         """Height (m) of what one stands on."""
-        return 0.0 if self.ground is None else self.ground.surface_height(x, y)
+        return self.lift + (0.0 if self.ground is None else self.ground.surface_height(x, y))
 
     def is_free(self, area: Rectangle) -> bool:
         """True where nothing was placed with `take` yet."""
         return not any(area.overlaps(other) for other in self.taken)
+
+    def is_clear(self, x: float, y: float, radius: float) -> bool:
+        """True where somebody may stand or walk."""
+        return self.is_free(Rectangle(x, y, x, y).grown(radius))
 
     def take(self, area: Rectangle) -> bool:
         """Reserve an area; False, and nothing happens, where some of it is in use."""

@@ -1,4 +1,4 @@
-"""Walls with openings: windows, doors and niches cut into a rectangle, the reveals around them, what is fixed to them."""
+"""Walls with openings cut into a rectangle, the reveals around these, and what is fixed to the wall."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

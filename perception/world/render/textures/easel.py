@@ -68,10 +68,8 @@ class Easel:
         self, text: str, left: float, top: float, right: float, bottom: float, color: Color, weight: float
     ) -> None:
         """Letters in a box."""
-        layer = self.image.astype(np.float32)
         box = (left * self.size, top * self.size, right * self.size, bottom * self.size)
-        write(layer, text, box, color, weight)
-        self.image = np.clip(layer + 0.5, 0, 255).astype(np.uint8)
+        write(self.image, text, box, color, weight)
 
     def painted(self, area: np.ndarray, mask: np.ndarray) -> None:
         """Lays an image (S, S, 3) over the drawing where `mask` (S, S; 0 to 1) says so."""

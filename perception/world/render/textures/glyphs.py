@@ -48,9 +48,9 @@ _SUBPIXEL_BITS = 4
 
 
 def write(image: np.ndarray, text: str, box: tuple[float, float, float, float], color: tuple, weight: float) -> None:
-    """Writes on an image (H, W, 3) float32 into a box (left, top, right, bottom; px); unknown letters are blanks.
+    """Writes on an image (H, W, 3) uint8 or float32 into a box (left, top, right, bottom; px).
 
-    `weight`: width of a stroke as a share of the height of the letters.
+    `weight`: width of a stroke as a share of the height of the letters. Unknown letters are blanks.
     """
     left, top, right, bottom = box
     height = bottom - top
@@ -63,7 +63,12 @@ def write(image: np.ndarray, text: str, box: tuple[float, float, float, float], 
             whole = np.rint(points * (1 << _SUBPIXEL_BITS)).astype(np.int32)[:, None]
             width = max(1, round(weight * height))
             cv2.polylines(mask, [whole], False, 255, width, cv2.LINE_AA, _SUBPIXEL_BITS)
-    image += (np.array(color, dtype=np.float32) - image) * (mask[..., None] * np.float32(1.0 / 255.0))
+    margin = weight * height + 1.0
+    rows = slice(max(int(top - margin), 0), int(bottom + margin) + 2)
+    cols = slice(max(int(left - margin), 0), int(right + margin) + 2)
+    part = image[rows, cols].astype(np.float32)
+    part += (np.array(color, dtype=np.float32) - part) * (mask[rows, cols, None] * np.float32(1.0 / 255.0))
+    image[rows, cols] = np.rint(part) if image.dtype == np.uint8 else part
 
 
 def some_text(rng: np.random.Generator, length: int, letters: str = "ABCDEFGHIKLMNOPRSTUVZ") -> str:

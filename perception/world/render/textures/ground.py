@@ -295,7 +295,8 @@ def road_paint(rng: np.random.Generator, look: int) -> Swatch:
     size = 256
     color = toned((236, 236, 232), 1.0 + 0.03 * fractal(rng, size, 4) + 0.025 * grain(rng, size, 0.6))
     color = mixed(color, (176, 172, 164), 0.5 * share(fractal(rng, size, 4, 0.7), 0.3, 1.5))
-    gone = share(fractal(rng, size, 8, 0.85), _WEAR[look], 0.35)
+    crumbs = normal(0.9 * fractal(rng, size, 4, 0.6, 3) + fractal(rng, size, 32, 0.9))
+    gone = share(crumbs, _WEAR[look], 0.7)
     if look in (2, 5):
         gone = np.maximum(gone, cracks(rng, size, 14, 1.0, 0.4, 0.5))
     if look == 6:

@@ -26,10 +26,12 @@ def mip_chain(image: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def _decoded(image: np.ndarray) -> np.ndarray:
-    light = np.empty(image.shape, dtype=np.float32)
-    light[..., :3] = linear_of(image[..., :3])
-    light[..., 3] = image[..., 3]
-    return light
+    """Linear light of the colours, and the gloss as it is."""
+    from cv2 import LUT
+
+    table = np.empty((1, 256, 4), dtype=np.float32)
+    table[0, :, :3], table[0, :, 3] = _TO_LINEAR[:, None], np.arange(256)
+    return LUT(image, table)
 
 
 def _encoded(light: np.ndarray) -> np.ndarray:

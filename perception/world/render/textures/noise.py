@@ -5,6 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+FAINTEST = 0.02  # share of the first octave; fainter ones are left out
 _PAD = 2  # px on each side that cubic interpolation looks at
 
 
@@ -27,8 +28,10 @@ def fractal(
         field = _doubled(field, rows < size, cols < size)
         rows, cols = field.shape
         strength *= np.float32(gain)
-        if octave < octaves:
-            field += strength * rng.standard_normal(field.shape, dtype=np.float32)
+        if octave < octaves and strength > FAINTEST:
+            noise = rng.standard_normal(field.shape, dtype=np.float32)
+            noise *= strength
+            field += noise
     return normal(field)
 
 
@@ -49,7 +52,10 @@ def blurred(field: np.ndarray, down: float, across: float) -> np.ndarray:
 
 def normal(field: np.ndarray) -> np.ndarray:
     """The field with mean 0 and deviation 1."""
-    return ((field - field.mean()) / max(float(field.std()), 1e-9)).astype(np.float32, copy=False)
+    mean, deviation = cv2.meanStdDev(field)
+    out = field - np.float32(mean[0, 0])
+    out /= np.float32(max(deviation[0, 0], 1e-9))
+    return out
 
 
 def share(field: np.ndarray, part: float, softness: float = 0.3) -> np.ndarray:
@@ -101,11 +107,12 @@ def pebbles(rng: np.random.Generator, size: int, count: int, jitter: float = 0.9
             spot = spots[rows][:, cols]
             dy = spot[..., 0] + (cell + di - t)[:, None]
             dx = spot[..., 1] + (cell + dj - t)[None, :]
-            d = dx * dx + dy * dy
-            is_nearer = d < near
-            second = np.where(is_nearer, near, np.minimum(second, d))
-            near = np.where(is_nearer, d, near)
-            np.copyto(ids, (rows * count)[:, None] + cols[None, :], where=is_nearer)
+            dx *= dx
+            dy *= dy
+            dx += dy
+            np.copyto(ids, (rows * count)[:, None] + cols[None, :], where=dx < near)
+            np.minimum(second, np.maximum(near, dx, out=dy), out=second)
+            np.minimum(near, dx, out=near)
     near, second = np.sqrt(near), np.sqrt(second)
     return Cells(ids, near, second - near)
 
@@ -131,7 +138,9 @@ def masonry(size: int, courses: list[tuple[float, list[float], float]], wobble: 
     down, across = np.mod(down, 1.0), np.mod(across, 1.0)
     heights = np.cumsum([0.0, *(course[0] for course in courses)])
     heights = (heights / heights[-1]).astype(np.float32)
-    course = np.clip(np.searchsorted(heights, down, side="right") - 1, 0, len(courses) - 1)
+    places = (np.arange(_BINS, dtype=np.float32) + np.float32(0.5)) / np.float32(_BINS)
+    by_place = np.clip(np.searchsorted(heights, places, side="right") - 1, 0, len(courses) - 1).astype(np.int32)
+    course = by_place[np.minimum((down * _BINS).astype(np.int32), _BINS - 1)]
     lefts, rights, ids = _lookup(courses)
     shifts = np.array([c[2] for c in courses], dtype=np.float32)
     moved = np.mod(across - shifts[course], 1.0)

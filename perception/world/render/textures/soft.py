@@ -144,13 +144,21 @@ def carpet(rng: np.random.Generator, look: int) -> Swatch:
 
 
 def _persian(color: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """Nested lozenges and stars, mirrored in both directions."""
-    y, x = np.abs(down * 2.0 - 1.0), np.abs(across * 2.0 - 1.0)
-    ring = np.mod((x + y) * 5.0, 1.0)
-    star = np.mod(np.abs(x - y) * 8.0, 1.0) * np.mod((x + y) * 8.0, 1.0)
-    color = mixed(color, (150, 62, 56), (ring < 0.6).astype(np.float32))
-    color = mixed(color, (56, 58, 92), (star > 0.5).astype(np.float32))
-    return mixed(color, (216, 190, 130), (np.abs(ring - 0.62) < 0.05).astype(np.float32))
+    """Round medallions with petals, and tendrils between them."""
+    y, x = np.mod(down * 2.0, 1.0) - 0.5, np.mod(across * 2.0, 1.0) - 0.5
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    petals = radius * (1.0 + 0.18 * np.cos(8.0 * angle))
+    tendrils = np.sin(2 * np.pi * 5 * across + 2.0 * np.sin(2 * np.pi * 4 * down)) * np.sin(
+        2 * np.pi * 5 * down + 2.0 * np.sin(2 * np.pi * 4 * across)
+    )
+    color = mixed(color, (138, 56, 50), np.ones_like(radius))
+    color = mixed(color, (206, 176, 120), np.clip((np.abs(tendrils) - 0.55) * 5.0, 0, 1) * (petals > 0.36))
+    color = mixed(color, (48, 52, 86), np.clip((0.36 - petals) * 40.0, 0, 1))
+    color = mixed(color, (206, 184, 134), np.clip(1.0 - np.abs(petals - 0.33) * 60.0, 0, 1))
+    color = mixed(color, (158, 74, 62), np.clip((0.22 - petals) * 40.0, 0, 1))
+    return mixed(
+        color, (220, 200, 156), np.clip(np.cos(12.0 * angle) * 2.0, 0, 1) * ((radius > 0.07) & (radius < 0.15))
+    )
 
 
 def wallpaper(rng: np.random.Generator, look: int) -> Swatch:

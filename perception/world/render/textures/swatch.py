@@ -30,7 +30,10 @@ def toned(color: Color | np.ndarray, factor: np.ndarray) -> np.ndarray:
 
 def mixed(below: np.ndarray, above: Color | np.ndarray, mask: np.ndarray) -> np.ndarray:
     """`above` painted over an image where `mask` (S, S) is 1."""
-    return below + (np.asarray(above, dtype=np.float32) - below) * mask[..., None].astype(np.float32, copy=False)
+    out = np.asarray(above, dtype=np.float32) - below
+    out *= mask[..., None].astype(np.float32, copy=False)
+    out += below
+    return out
 
 
 def picked(rng: np.random.Generator, ids: np.ndarray, colors: list[Color], spread: float) -> np.ndarray:

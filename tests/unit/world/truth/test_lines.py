@@ -11,10 +11,13 @@ from perception.core.cameras import CameraModel
 from perception.core.classes import Class
 from perception.core.errors import InvalidInput
 from perception.core.geometry import inverse, transform
+from perception.world.config import CameraConfig, WorldConfig
 from perception.world.geometry.mesh import Look, Mesh, box, joined, placed, post, quads, surface
 from perception.world.geometry.raycast import NO_HIT, Accelerator, Rays, build_accelerator, cast
 from perception.world.materials import Material, Texture
 from perception.world.movers import Mover
+from perception.world.recording import SyntheticRecording
+from perception.world.render.visibility import rasterise
 from perception.world.scene import Scene
 from perception.world.sensors.cameras import OPTICAL, Camera, Exposure
 from perception.world.truth.lines import MIN_LENGTH, LineTruth, joined_pieces
@@ -177,6 +180,7 @@ def test_lines_of_a_picture_are_there_when_it_is_near_and_gone_when_it_is_far() 
 
     near = door(2.5)
     assert len(near.segments()) > 12
+    assert share_on_discontinuities(near.segments(), near.world, near.exposure, near.rows, near.depth) >= 0.98
     pane = near.pixels([(2.5, 0.5 - 0.18, 2.5 - 2.0 * 0.5), (2.5, 0.5 - 0.82, 2.5 - 2.0 * 0.5)]).reshape(4)
     assert distance(near.segments(), pane).min() < 3.0
     assert len(door(25.0).segments()) <= 6
@@ -244,3 +248,22 @@ def test_pieces_of_one_line_are_joined_and_parallel_lines_are_not() -> None:
     assert len(got) == 2
     assert distance(got, np.array([0.0, 0.0, 30.0, 0.0])).min() < 0.6
     assert distance(got, np.array([20.0, 2.0, 50.0, 2.0])).min() < 1e-9
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("route", "seed"), [("district", 3), ("office", 5), ("district", 1_000_002)])
+def test_segments_of_whole_worlds_lie_where_their_images_change(route: str, seed: int) -> None:
+    cameras = CameraConfig(num_surround=6, has_front=True)
+    recording = SyntheticRecording(WorldConfig(seed=seed, route=route, duration=12.0, cameras=cameras))
+    truth = LineTruth(recording.scene, recording.world)
+    shares, lengths = [], []
+    for camera, number in zip(recording.cameras, (10, 30, 50, 70, 90, 110, 60), strict=True):
+        exposure = recording.exposure(camera, number)
+        seen = rasterise(recording.world, camera.model, exposure.T_world_camera[1], exposure.T_world_mover[1])
+        rows, depth = (np.ascontiguousarray(a[..., 0]) for a in (seen.rows, seen.depth))
+        segments = truth.segments(exposure, rows, depth).segments
+        if len(segments):
+            shares.append(share_on_discontinuities(segments, recording.world, exposure, rows, depth))
+            lengths.append(float(np.hypot(*(segments[:, 2:] - segments[:, :2]).T).sum()))
+    assert sum(lengths) > 5000.0
+    assert np.average(shares, weights=lengths) >= 0.98

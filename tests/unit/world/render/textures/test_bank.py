@@ -25,7 +25,7 @@ def test_a_texture_in_metres_continues_over_its_border_as_it_does_inside(family:
         image = whole_bank().image(family.layer(variant))[..., :3].astype(np.float64)
         for axis in (0, 1):
             steps = np.abs(image - np.roll(image, 1, axis=axis)).mean(axis=(1 - axis, 2))
-            assert steps[0] <= 1.15 * steps[1:].max() + 0.5, (family, variant, axis)
+            assert steps[0] <= 1.5 * steps[1:].max() + 0.5, (family, variant, axis)
 
 
 def test_no_level_is_brighter_or_darker_than_the_first() -> None:

@@ -13,6 +13,7 @@ from perception.world.things import Motion, Thing, bounds
 
 SWING_SHARE = 0.7  # swing of an arm by that of a leg
 LIFT_SHARE = 0.05  # height to which a foot is lifted, by the length of the leg
+MAX_SINE = 0.6  # of the angle of a leg
 NUM_PHASES = 24  # of a step, at which the box around a walker is measured
 BOX_MARGIN = 0.01  # m around it, for the phases between
 
@@ -71,17 +72,12 @@ class Accompany(Beside):
 
 @dataclass(frozen=True, slots=True)
 class Stride:
-    """Steps of stiff legs: each swings like a pendulum, and the hips are as high as the lower foot demands."""
+    """Steps of stiff legs: a foot on the ground stays in its place, and the hips are as high as the lower foot demands."""
 
     leg: float  # m, from the hinge to the sole
     step: float  # m
     toe: float  # m, sole ahead of the hinge
     heel: float  # m, behind it
-
-    @property
-    def amplitude(self) -> float:
-        """Largest angle of a leg (rad)."""
-        return float(np.arcsin(min(0.5 * self.step / self.leg, 0.6)))
 
     def phase(self, distance: np.ndarray) -> np.ndarray:
         """Phase (N,) in rad after a way of (N,) m: two steps are a round."""
@@ -89,7 +85,8 @@ class Stride:
 
     def angle(self, phase: np.ndarray, side: float) -> np.ndarray:
         """Angle (N,) of the left (side 1) or the right (-1) leg; it goes back, on the ground, while it grows."""
-        return side * self.amplitude * np.sin(phase)
+        back = np.arcsin(np.sin(phase)) / np.pi * self.step  # m, of the foot behind the hip; even over time
+        return side * np.arcsin(np.clip(back / self.leg, -MAX_SINE, MAX_SINE))
 
     def lift(self, phase: np.ndarray, side: float) -> np.ndarray:
         """Height (N,) in m by which a leg is drawn up while it swings ahead."""

@@ -115,7 +115,7 @@ def people_outdoors(crowd: Crowd, num_people: int, num_animals: int, is_free: Is
     left = num_people - len(owners)
     while left > 0:
         count = min(left, int(crowd.rng.choice([1, 1, 2, 3])))
-        place = _pavement_place(crowd, is_free)
+        place = _pavement_place(crowd, is_free, GROUP_RADIUS[1] + 0.1 if count > 1 else 0.3)
         if place is None:
             break
         crowd.stand(place, KERB, count)
@@ -124,7 +124,7 @@ def people_outdoors(crowd: Crowd, num_people: int, num_animals: int, is_free: Is
     for owner in owners[: round(0.5 * num_animals)]:
         kept += crowd.pet(owner, owner.speed)
     for _ in range(num_animals - kept):
-        place = _pavement_place(crowd, is_free)
+        place = _pavement_place(crowd, is_free, 0.3)
         if place is not None:
             crowd.rest(place, KERB)
 
@@ -139,16 +139,19 @@ def _pavement_walk(crowd: Crowd) -> Walk | None:
     return None
 
 
-def _pavement_place(crowd: Crowd, is_free: IsFree | None) -> np.ndarray | None:
-    """A place near the houses where nobody walks."""
-    for _ in range(2 * TRIES):
-        street = _street(crowd)
-        start, _ = _way(street, crowd.rng, (0.3, 0.85))
-        x, y = float(start[0]), float(start[1])
-        if kind_at(crowd.layout, x, y) != WALK or not crowd.is_clear(start, start, HALF_WIDTH + 0.6):
+def _pavement_place(crowd: Crowd, is_free: IsFree | None, radius: float) -> np.ndarray | None:
+    """A place with some room around it where nobody walks."""
+    ring = radius * np.array(
+        [[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1], [0.7, 0.7], [-0.7, 0.7], [0.7, -0.7], [-0.7, -0.7]]
+    )
+    for _ in range(4 * TRIES):
+        place, _ = _way(_street(crowd), crowd.rng, (0.25, 0.85))
+        x, y = float(place[0]), float(place[1])
+        is_paved = all(kind_at(crowd.layout, float(px), float(py)) == WALK for px, py in place + ring)
+        if not is_paved or not crowd.is_clear(place, place, HALF_WIDTH + radius + 0.3):
             continue
-        if is_free is None or is_free(x, y, 0.4):
-            return start
+        if is_free is None or is_free(x, y, radius):
+            return place
     return None
 
 

@@ -295,7 +295,7 @@ def _add_fat_wheel(parts: Parts, hub: tuple[float, float, float], width: float) 
         (r, 0.3 * width),
         (0.66 * r, 0.45 * width),
     ]
-    body = rotated(lathe(rows, 12), 0, 0.5 * np.pi) + np.asarray(hub)
+    body = rotated(rotated(lathe(rows, 12), 2, np.pi / 12), 0, 0.5 * np.pi) + np.asarray(hub)  # a corner below
     parts.add(body[:-24], TYRE, smooth=True)
     rim = body[-24:]
     spokes = np.arange(24) % 3 == 0

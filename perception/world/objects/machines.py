@@ -83,6 +83,7 @@ def _roller(parts: Parts, rng: np.random.Generator, variety: Variety, stuff: Stu
     """Two steel drums, a bonnet and a roof over the seat."""
     for x in (-1.45, 1.45):
         drum = rotated(lathe([(0.55, -0.85), (0.6, -0.83), (0.6, 0.83), (0.55, 0.85)], 16), 0, 0.5 * np.pi)
+        drum = rotated(drum, 1, np.pi / 16)
         parts.add(drum + vec(x, 0.0, 0.6), STEEL, smooth=True)
         fork = beam((x, 0.95, 0.6), (0.55 * x, 0.95, 1.1), 0.1, 0.25)
         parts.add(both_sides(fork), stuff)

@@ -32,11 +32,11 @@ def make_standing_person(rng: np.random.Generator, variety: Variety = TRAINING) 
 
 
 def draw_figure(rng: np.random.Generator, variety: Variety, legs: str | None = None) -> Figure:
-    """A person upright, with what it carries; `legs`: what it wears there."""
+    """A person upright, with what it carries; with `legs` given: what one without a load wears there."""
     outfit = draw_outfit(rng, variety)
     outfit = outfit if legs is None else replace(outfit, legs=legs)
     figure = make_figure(draw_build(rng), outfit)
-    if rng.random() > CARRIED_SHARE:
+    if legs is not None or rng.random() > CARRIED_SHARE:
         return figure
     return variety.choose(rng, CARRIED)(figure, rng, variety)
 
@@ -73,7 +73,7 @@ def sitting(rng: np.random.Generator, variety: Variety) -> Mesh:
     figure = draw_figure(rng, variety, variety.choose(rng, SEATED_LEGWEAR))
     a, b = rng.normal(0.0, 0.08, size=2)
     legs = ((-0.5 * np.pi, 0.5 * np.pi + a), (-0.5 * np.pi, 0.5 * np.pi + b))
-    return seated(figure, SEAT_HEIGHT, float(rng.normal(-0.05, 0.08)), legs, (-0.45, -0.5))
+    return _grounded(seated(figure, SEAT_HEIGHT, float(rng.normal(-0.05, 0.08)), legs, (-0.45, -0.5)))
 
 
 def pointing(rng: np.random.Generator, variety: Variety) -> Mesh:
@@ -95,6 +95,11 @@ def posed(figure: Figure, legs: tuple[float, float], arms: tuple[float, float]) 
     """The figure with its legs and arms (left, right) swung by angles (rad, positive: backwards), on the ground."""
     limbs = [*zip(figure.legs, legs, strict=True), *zip(figure.arms, arms, strict=True)]
     mesh = joined([figure.trunk, *(swung(limb, angle) for limb, angle in limbs)])
+    return _grounded(mesh)
+
+
+def _grounded(mesh: Mesh) -> Mesh:
+    """Moved up or down so that the lowest point is on the ground."""
     lowest = float(mesh.triangles[..., 2].min())
     return replace(mesh, triangles=(mesh.triangles - np.array([0.0, 0.0, lowest])).astype(np.float32))
 

@@ -8,8 +8,8 @@ import numpy as np
 from perception.core.classes import Class
 from perception.world.geometry.mesh import Mesh, quads
 from perception.world.materials import Material, Texture
-from perception.world.objects.colours import BLACK, DARK, STEEL
-from perception.world.objects.shapes import Parts, Stuff, beam, lathe, loft, rod, rounded_box, vec
+from perception.world.objects.colours import DARK, STEEL, one_of
+from perception.world.objects.shapes import Parts, Stuff, Tint, beam, lathe, loft, rod, rounded_box, vec
 from perception.world.variety import TRAINING, Variety
 
 Outline = tuple[tuple[float, float], ...]
@@ -77,6 +77,7 @@ def _add_plate(parts: Parts, outline: np.ndarray, height: float, rng: np.random.
 
 
 LIT = ((226, 30, 26), (250, 176, 20), (40, 214, 110))  # red, amber, green from the top
+HOUSINGS: tuple[Tint, ...] = ((36, 38, 40), (36, 38, 40), (40, 62, 50), (214, 170, 40))
 _UNLIT = ((70, 16, 14), (78, 56, 12), (14, 60, 34))
 
 
@@ -129,14 +130,15 @@ def _add_head(
     """A dark housing with `count` lamps whose lower end is `at`; one of them is lit."""
     x, y, z = at
     step, lit = 0.3, int(rng.integers(count)) if state is None else state
-    parts.add(rounded_box((x, y - 0.16, z), (x + 0.2, y + 0.16, z + step * count + 0.05), 0.04), BLACK)
+    housing = Stuff(Material.PLASTIC, one_of(rng, HOUSINGS, 0.03))
+    parts.add(rounded_box((x, y - 0.16, z), (x + 0.2, y + 0.16, z + step * count + 0.05), 0.04), housing)
     colours = range(3) if count == 3 else (0, 2)
     for k, colour in enumerate(colours):
         middle = np.array([x + 0.205, y, z + step * (count - k - 0.5) + 0.025])
         tint = LIT[colour] if k == lit else _UNLIT[colour]
         stuff = Stuff(Material.LAMP if k == lit else Material.PLASTIC, tint)
         parts.add(_lens(middle, 0.105), stuff)
-        parts.add(_visor(middle, 0.12), BLACK, smooth=True)
+        parts.add(_visor(middle, 0.12), housing, smooth=True)
 
 
 def _lens(middle: np.ndarray, radius: float) -> np.ndarray:

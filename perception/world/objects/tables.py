@@ -168,7 +168,7 @@ def _lockers(parts: Parts, rng: np.random.Generator, variety: Variety) -> None:
         variety.layer(rng, Texture.METAL),
     )
     half = 0.16 * count
-    parts.add(rounded_box((0.0, -half, 0.05), (0.45, half, height), 0.01), body)
+    parts.add(rounded_box((0.0, -half, 0.0), (0.45, half, height), 0.01), body)
     for k in range(count):
         y = -half + 0.32 * k
         parts.add(beam((0.455, y + 0.16, 0.08), (0.455, y + 0.16, height - 0.03), 0.3, 0.012), body)

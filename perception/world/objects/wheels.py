@@ -45,7 +45,7 @@ def add_wheel(parts: Parts, at: Sequence[float], width: float, tyre: Stuff, rim:
 
 
 def _ring(radius: float, y: float) -> np.ndarray:
-    angle = 2.0 * np.pi * np.arange(SIDES) / SIDES
+    angle = 2.0 * np.pi * (np.arange(SIDES) + 0.5) / SIDES  # a corner is at the ground
     return np.column_stack([radius * np.cos(angle), np.full(SIDES, y), radius * np.sin(angle)])
 
 

@@ -9,10 +9,14 @@ from typing import BinaryIO
 
 from perception.core.errors import InvalidInput
 
+MAX_NAME = 255  # characters of a file name; no common file system takes more
+
 
 def inside(root: Path, name: str) -> Path:
     """`root / name`, refused with `InvalidInput` when it leaves `root` (absolute, `..`, or through a link)."""
     root = root.resolve()
+    if "\0" in name or len(max(name.split("/"), key=len)) > MAX_NAME:
+        raise InvalidInput(f"path {name[:MAX_NAME]!r}: holds a NUL or a part of more than {MAX_NAME} characters")
     path = (root / name).resolve()
     if path != root and root not in path.parents:
         raise InvalidInput(f"path {name!r}: leaves the folder {root}; use a name inside it")

@@ -8,17 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from perception.core.errors import InvalidInput
 from perception.core.files import inside
-from perception.io.datasets.fields import field, size_of
+from perception.io.datasets.fields import field, optional, size_of, stamp_of
 from perception.io.datasets.frames import Dataset, DatasetFrame, View, attempt
 from perception.io.datasets.masks import Labelled, corners, mask_of, objects_of
 from perception.io.datasets.names import class_of
 from perception.io.recording import Losses
 
 UNKNOWN_OCCLUSION = float("nan")
+MAX_INSTANCE = 2**31 - 1  # int32
 
 
 def open_coco(path: Path, content: dict[str, Any], images: Path | None = None) -> Dataset:
@@ -52,12 +51,11 @@ class _Reader:
         spot = f"{self.where}: image {name}"
         size = size_of(entry, spot)
         found = []
-        for number, annotation in enumerate(self.annotations.get(entry.get("id"), []), start=1):
+        for number, annotation in enumerate(self.annotations.get(field(entry, "id", int, spot), []), start=1):
             item = attempt(self.losses, partial(_labelled, annotation, number, size, self.categories, spot))
             found += [item] if item else []
         objects, category_ids = objects_of(found, size)
-        stamp = entry.get("stamp_ns")
-        stamp_ns = stamp if isinstance(stamp, int) else None
+        stamp_ns = stamp_of(entry, spot)
         file = inside(self.root, name)
         view = View(file.parent.name, file, stamp_ns, objects=objects, category_ids=category_ids, size=size)
         return DatasetFrame(name, (view,), stamp_ns)
@@ -103,7 +101,7 @@ def _labelled(
     where = f"{where}: annotation {annotation.get('id')}"
     category_id = known_category(annotation, categories, where)
     segmentation = annotation.get("segmentation")
-    amodal = annotation.get("amodal_bbox")
+    amodal = optional(annotation, "amodal_bbox", list, where)
     return Labelled(
         category_id,
         class_of(categories[category_id]),
@@ -127,8 +125,8 @@ def known_category(annotation: dict[str, Any], categories: dict[int, str], where
 def instance_number(annotation: dict[str, Any], number: int, where: str) -> int:
     """The `instance_id` where the file has one, else `number`."""
     instance = annotation.get("instance_id", number)
-    if not isinstance(instance, int) or not 0 < instance <= np.iinfo(np.int32).max:
-        raise InvalidInput(f"{where}: instance_id: expected 1 to 2147483647, got {instance!r}")
+    if not isinstance(instance, int) or not 0 < instance <= MAX_INSTANCE:
+        raise InvalidInput(f"{where}: instance_id: expected 1 to {MAX_INSTANCE}, got {instance!r}")
     return instance
 
 

@@ -1,6 +1,7 @@
 """JSON from outside: every field is checked where it is read, and an error names file, field, value and remedy."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from perception.core.geometry import matrix_from_quaternion, transform
 MAX_FILE = 4_000_000_000  # bytes of one JSON file
 PIECE = 1 << 20  # characters read at a time
 MAX_ITEM = 1 << 26  # characters of one item of a list that is read item by item
+MAX_INTEGER = 2**63 - 1
 SHOWN = 60  # characters of a value in an error
 ROTATION_TOLERANCE = 1e-3  # of R R^T - I in a 4x4 matrix
 
@@ -50,7 +52,23 @@ def field(record: Any, name: str, kind: type, where: str) -> Any:
     fits = isinstance(value, (int, float) if kind is float else kind)
     if not fits or (isinstance(value, bool) and kind is not bool):
         raise InvalidInput(f"{where}: {name}: expected {kind.__name__}, got {_shown(value)}")
+    if isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER:
+        raise InvalidInput(f"{where}: {name}: expected a number of 64 bit, got {_shown(value)}")
     return value
+
+
+def optional(record: Any, name: str, kind: type, where: str) -> Any:
+    """As `field`; None where the name is missing or null."""
+    is_there = isinstance(record, dict) and record.get(name) is not None
+    return field(record, name, kind, where) if is_there or not isinstance(record, dict) else None
+
+
+def stamp_of(record: Any, where: str) -> int | None:
+    """`stamp_ns`, nanoseconds that fit 64 bit; None where a set has none."""
+    stamp_ns = optional(record, "stamp_ns", int, where)
+    if stamp_ns is not None and not 0 <= stamp_ns < 2**63:
+        raise InvalidInput(f"{where}: stamp_ns: expected 0 to 2^63 - 1, got {stamp_ns}")
+    return stamp_ns
 
 
 def size_of(record: Any, where: str, max_side: int = 1 << 16) -> tuple[int, int]:
@@ -88,7 +106,7 @@ def pose(record: Any, where: str) -> np.ndarray:
     """A transform (4, 4) from `translation` (m) and `rotation` (quaternion w x y z), as nuScenes has them."""
     t = numbers(field(record, "translation", list, where), (3,), f"{where}: translation")
     w, x, y, z = numbers(field(record, "rotation", list, where), (4,), f"{where}: rotation")
-    length = float(np.sqrt(w * w + x * x + y * y + z * z))
+    length = math.hypot(w, x, y, z)
     if not 0.5 < length < 2.0:
         raise InvalidInput(f"{where}: rotation: has the length {length:.3g}, expected 1")
     return transform(matrix_from_quaternion(np.array([x, y, z, w])), t)

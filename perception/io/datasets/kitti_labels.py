@@ -64,9 +64,16 @@ class KittiCalibration:
         """K (3, 3) and `T_camera_lidar` (4, 4) of a rectified camera. Raises `InvalidInput` where it is not there."""
         if number not in self.projections:
             raise InvalidInput(f"calibration: has no camera {number}, only {sorted(self.projections)}")
-        P = self.projections[number]
-        K = P[:, :3].copy()
-        return K, transform(np.eye(3), np.linalg.solve(K, P[:, 3])) @ self.T_rect_lidar
+        K, T_camera_rect = split_projection(self.projections[number], f"calibration: P{number}")
+        return K, T_camera_rect @ self.T_rect_lidar
+
+
+def split_projection(P: np.ndarray, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """K (3, 3) and the shift `T_camera_rect` (4, 4) of a projection (3, 4). Raises `InvalidInput` naming `where`."""
+    K = P[:, :3].copy()
+    if K[0, 0] <= 0.0 or K[1, 1] <= 0.0 or K[1, 0] != 0.0 or not np.array_equal(K[2], [0.0, 0.0, 1.0]):
+        raise InvalidInput(f"{where}: its first three columns are no camera matrix, got {K.tolist()}")
+    return K, transform(np.eye(3), np.linalg.solve(K, P[:, 3]))
 
 
 def camera_box(

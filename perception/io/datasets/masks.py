@@ -92,7 +92,9 @@ def _boxes(boxes: list[np.ndarray]) -> np.ndarray:
 
 def _instance_map(found: list[Labelled], size: tuple[int, int]) -> np.ndarray | None:
     masks = [
-        (not item.is_ignored, -int(item.mask.sum()), row) for row, item in enumerate(found) if item.mask is not None
+        (not item.is_ignored, -np.count_nonzero(item.mask), row)
+        for row, item in enumerate(found)
+        if item.mask is not None
     ]
     if found and not masks:
         return None

@@ -19,7 +19,7 @@ from perception.io.datasets.boxes3d import Box3d, boxes_in
 from perception.io.datasets.fields import field, numbers, pose, size_of
 from perception.io.datasets.frames import Dataset, DatasetFrame, ScanFile, View, attempt
 from perception.io.datasets.names import class_of
-from perception.io.datasets.nuscenes_tables import Row, Tables, read_tables
+from perception.io.datasets.nuscenes_tables import Row, Tables, named, read_tables
 from perception.io.datasets.occupancy_files import occupancy_paths, read_occupancy
 from perception.io.recording import Losses
 
@@ -114,9 +114,9 @@ class _Reader:
     def _velocity(self, row: Row) -> np.ndarray:
         """Difference of the boxes before and after; one-sided at the ends of a track, NaN across long gaps."""
         rows = self.tables.annotation_by_token
-        before, after = rows.get(row.get("prev", ""), row), rows.get(row.get("next", ""), row)
+        before, after = rows.get(named(row, "prev"), row), rows.get(named(row, "next"), row)
         num_steps = (before is not row) + (after is not row)
-        times = [self.tables.times_us.get(other.get("sample_token", ""), 0) for other in (before, after)]
+        times = [self.tables.times_us.get(named(other, "sample_token"), 0) for other in (before, after)]
         gap_us = times[1] - times[0]
         if num_steps == 0 or not 0 < gap_us <= num_steps * MAX_GAP_US:
             return np.full(3, np.nan)
@@ -124,11 +124,11 @@ class _Reader:
         return (end - start) / (gap_us * NS_PER_US / NS_PER_S)
 
     def _ego(self, row: Row) -> np.ndarray:
-        record = self.tables.row("ego_pose", self.tables.poses, row.get("ego_pose_token"))
+        record = self.tables.row("ego_pose", self.tables.poses, named(row, "ego_pose_token"))
         return pose(record, self._where("ego_pose", record))
 
     def _calibration(self, row: Row) -> Row:
-        return self.tables.row("calibrated_sensor", self.tables.calibrations, row.get("calibrated_sensor_token"))
+        return self.tables.row("calibrated_sensor", self.tables.calibrations, named(row, "calibrated_sensor_token"))
 
     def _where(self, table: str, row: Row) -> str:
         return f"{self.tables.folder / table}.json: {row.get('token')}"

@@ -4,7 +4,7 @@ Schema: H. Caesar et al., "nuScenes: a multimodal dataset for autonomous driving
 tokens; times are microseconds, quaternions w x y z, sizes of boxes width, length, height.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,16 @@ class Tables:
     instance_ids: dict[str, int]  # instance -> number from 1
     times_us: dict[str, int]  # of samples
 
-    def row(self, table: str, rows: dict[str, Row], token: Any) -> Row:
+    def row(self, table: str, rows: dict[str, Row], token: str) -> Row:
         """A row by its token. Raises `InvalidInput` where the table does not hold it."""
         if token not in rows:
             raise InvalidInput(f"{self.folder / table}.json: token {token!r} is missing; unpack the metadata again")
         return rows[token]
+
+
+def named(row: Row, name: str) -> str:
+    """The token in a field that may be missing, as text whatever it is; empty where there is none."""
+    return str(row.get(name, ""))
 
 
 def read_tables(folder: Path) -> Tables:
@@ -59,7 +64,7 @@ def read_tables(folder: Path) -> Tables:
         _in_order(folder, scenes, samples),
         data,
         calibrations,
-        _by_token(folder, "ego_pose", lambda row: row.get("token") in needed),
+        _by_token(folder, "ego_pose", needed),
         _grouped(annotations, f"{folder / 'sample_annotation'}.json"),
         annotations,
         {token: _category(names, row, where) for token, row in instances.items()},
@@ -72,22 +77,24 @@ def _rows(folder: Path, table: str) -> Iterator[Row]:
     return load_records(folder / f"{table}.json")
 
 
-def _by_token(folder: Path, table: str, wanted: Callable[[Row], bool] = lambda row: True) -> dict[str, Row]:
+def _by_token(folder: Path, table: str, wanted: set[str] | None = None) -> dict[str, Row]:
+    """The rows of a table, or those with the `wanted` tokens."""
     where = f"{folder / table}.json"
-    return {field(row, "token", str, where): row for row in _rows(folder, table) if wanted(row)}
+    rows = ((field(row, "token", str, where), row) for row in _rows(folder, table))
+    return {token: row for token, row in rows if wanted is None or token in wanted}
 
 
 def _key_data(folder: Path, calibrations: dict[str, Row], sensors: dict[str, Row]) -> tuple[dict, set[str]]:
     """The rows of sample_data that are key frames, by sample and channel, and the tokens of their poses."""
     channels = {
-        token: sensors.get(row.get("sensor_token", ""), {}).get("channel") for token, row in calibrations.items()
+        token: sensors.get(named(row, "sensor_token"), {}).get("channel") for token, row in calibrations.items()
     }
     data: dict[str, dict[str, Row]] = {}
     poses: set[str] = set()
     where = f"{folder / 'sample_data'}.json"
     for row in _rows(folder, "sample_data"):
         channel = channels.get(field(row, "calibrated_sensor_token", str, where))
-        if field(row, "is_key_frame", bool, where) and channel:
+        if field(row, "is_key_frame", bool, where) and isinstance(channel, str):
             data.setdefault(field(row, "sample_token", str, where), {})[channel] = row
             poses.add(field(row, "ego_pose_token", str, where))
     return data, poses

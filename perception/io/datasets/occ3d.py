@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from perception.core.cameras import CameraModel
+from perception.core.errors import InvalidInput
 from perception.core.files import inside
 from perception.core.labels import BoxLabels3d
 from perception.io.datasets.boxes3d import read_boxes
@@ -94,8 +95,10 @@ def _model(record: dict[str, Any], file: Path, where: str) -> CameraModel:
     K = numbers(field(record, name, list, where), (3, 3), f"{where}: {name}")
     known = isinstance(record.get("width"), int) and isinstance(record.get("height"), int)
     width, height = (record["width"], record["height"]) if known else image_size(file)
-    D = numbers(record.get("D", []), (-1,), f"{where}: D")
-    return CameraModel(width, height, K, record.get("distortion", "none"), D)
+    D, distortion = numbers(record.get("D", []), (-1,), f"{where}: D"), record.get("distortion", "none")
+    if not isinstance(distortion, str):
+        raise InvalidInput(f"{where}: distortion: expected a name, got {distortion!r}")
+    return CameraModel(width, height, K, distortion, D)  # type: ignore[arg-type]  # checks the name itself
 
 
 def _ordered(frames: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from perception.core.errors import InvalidInput
 from perception.core.files import inside
 from perception.core.labels import LineLabels
 from perception.io.datasets.coco import images_root
-from perception.io.datasets.fields import field, load_json, numbers, size_of
+from perception.io.datasets.fields import field, load_json, numbers, size_of, stamp_of
 from perception.io.datasets.frames import Dataset, DatasetFrame, View
 from perception.io.datasets.pictures import MAX_FILE
 
@@ -87,8 +87,7 @@ def _entries(path: Path, content: Any) -> list[Any]:
 def _load(where: str, root: Path, entry: Any) -> DatasetFrame:
     name = field(entry, "filename", str, where)
     file, spot = inside(root, name), f"{where}: image {name}"
-    stamp = entry.get("stamp_ns")
-    stamp_ns = stamp if isinstance(stamp, int) else None
+    stamp_ns = stamp_of(entry, spot)
     view = View(file.parent.name, file, stamp_ns, lines=LineLabels(_segments(entry, spot)), size=_size(entry, spot))
     return DatasetFrame(name, (view,), stamp_ns)
 

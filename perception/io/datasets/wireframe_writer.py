@@ -16,7 +16,7 @@ from perception.io.datasets.coco_writer import ImageEntry
 from perception.io.datasets.journal import json_list
 
 FOLDER, LIST = "annotations", "lines.json"
-DECIMALS = 3  # of pixels
+DECIMALS = 1  # of pixels: labels are no better, and there are hundreds in an image
 
 
 class WireframeWriter:

@@ -61,7 +61,7 @@ class _Reader:
 
     def _found(self, video: dict[str, Any], row: int, size: tuple[int, int], where: str) -> list[Labelled]:
         found = []
-        for number, track in enumerate((self.tracks or {}).get(video.get("id", 0), []), start=1):
+        for number, track in enumerate((self.tracks or {}).get(field(video, "id", int, where), []), start=1):
             item = attempt(self.losses, partial(self._labelled, track, number, row, size, where))
             found += [item] if item else []
         return found

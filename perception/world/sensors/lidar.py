@@ -28,6 +28,7 @@ LIVOX_PRISM_HZ = (121.57, -77.73)  # two prisms turning against each other; no c
 LIVOX_LINE_STEP = np.radians(0.19)
 NUM_STEPS = 20  # places of moving objects per sweep: a car at 10 m/s moves 5 cm between two of them
 REFERENCE_REFLECTIVITY = 0.1
+STEPS_PER_M = np.float32(512.0)  # of coordinates: sensors count in millimetres, and rounded numbers pack better
 STEEPNESS = 2.0  # of the loss of beams around the limit of the link budget
 MAX_TANGENT = 8.0  # of the incidence, for the noise
 NOISE_STREAM = 1  # random streams of one seed, see `ImuSimulator` for the other
@@ -77,6 +78,7 @@ class LidarSimulator:
         ranges = noisy_ranges(hits, self.beams, rng)
         intensities = _intensities(hits, reflectivity, rng)
         points = beams.directions.reshape(-1, 3)[returned] * ranges[returned, None]
+        points = np.round(points * STEPS_PER_M) / STEPS_PER_M
         num_beams = beams.directions.shape[1]
         return LidarScan(
             Scan(epoch_ns + start_ns, frame_id, points, beams.offsets_ns[rays.firings[returned]], SWEEP_NS),

@@ -14,7 +14,7 @@ from perception.io.datasets.wireframe import open_wireframe, open_wireframe_fold
 from perception.io.datasets.wireframe_writer import WireframeWriter
 from tests.unit.io.datasets import made
 
-unhurried = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+unhurried = settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
 SEGMENTS = hnp.arrays(np.float32, st.tuples(st.integers(0, 5), st.just(4)), elements=st.floats(-9, 900, width=32))
 
 

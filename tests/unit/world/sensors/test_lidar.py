@@ -53,7 +53,7 @@ def test_points_without_noise_lie_on_the_surfaces_by_the_ground_truth(lidar: str
     is_static = scan.rows < recording.world.first_rows[1]
     assert np.count_nonzero(is_static) > 10_000
     points = in_world(recording, scan)[is_static]
-    assert gaps(points, recording.world.mesh.triangles[scan.rows[is_static]]).max() < 1e-3
+    assert gaps(points, recording.world.mesh.triangles[scan.rows[is_static]]).max() < 2e-3  # coordinates are in steps of 2 mm
 
 
 def test_a_scan_taken_as_a_snapshot_would_miss_the_surfaces() -> None:
@@ -152,7 +152,7 @@ def test_the_endless_corridor_is_smooth_and_looks_the_same_everywhere() -> None:
         distance = np.minimum(
             np.abs(np.abs(points[:, 1]) - 1.5), np.minimum(np.abs(points[:, 2]), np.abs(points[:, 2] - 2.9))
         )
-        assert distance.max() < 1e-3
+        assert distance.max() < 2e-3
         assert np.ptp(points[:, 0]) > 100.0
 
 

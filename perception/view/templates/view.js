@@ -26,6 +26,7 @@ function drawImage(canvas, image, number) {
     for (const [label, id, colour, x, y, halfX, halfY] of image.boxes) {
       context.strokeStyle = context.fillStyle = colour;
       context.strokeRect(x - halfX, y - halfY, 2 * halfX, 2 * halfY);
+      if (halfX + halfY < 14) continue;  // no room for a name
       context.fillText(`${label} ${id}`, x - halfX, Math.max(10, y - halfY - 2));
     }
     canvas.dataset.shown = number;

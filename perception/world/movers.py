@@ -30,7 +30,8 @@ def make_street_movers(
     whether somebody may stand there.
     """
     movers, things = make_traffic(layout, config, rng, first_instance, variety)
-    crowd = Crowd(layout, rng, first_instance + len(things), variety)
+    way = layout.pace.speed * config.duration
+    crowd = Crowd(layout, rng, first_instance + len(things), variety, way)
     people_outdoors(crowd, config.scene.num_pedestrians, config.scene.num_animals, is_free)
     return [*movers, *crowd.movers], [*things, *crowd.things]
 

@@ -27,6 +27,8 @@ SHOE = (0.185, 0.095)  # m ahead of and behind the ankle, at a stature of 1.75 m
 HEEL_OF_DOG = (0.05, -0.02)
 LEASH = np.array([0.35, -0.55, 0.0])  # m, place of a dog beside its owner
 SIDE = 0.65  # m beside the way of the robot, at least
+WALK_LENGTH = (6.0, 40.0)  # m
+NEAR_SHARE, NEAR_SPREAD = 0.8, 15.0  # of the people, and m along the street, of who is met on the way
 WALL_MARGIN = 0.45  # m from the walls
 
 IsFree = Callable[[float, float, float], bool]
@@ -35,8 +37,17 @@ IsFree = Callable[[float, float, float], bool]
 class Crowd:
     """Collects people and animals; each object has its own number."""
 
-    def __init__(self, layout: Layout, rng: np.random.Generator, first_instance: int, variety: Variety) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        rng: np.random.Generator,
+        first_instance: int,
+        variety: Variety,
+        reach: float = np.inf,
+    ) -> None:
+        """`reach`: way (m) of the robot while it records; most people are met on it."""
         self.layout, self.rng, self.variety = layout, rng, variety
+        self.reach = min(reach, layout.course.length)
         self.movers: list[Mover] = []
         self.things: list[Thing] = []
         self._ways: list[tuple[np.ndarray, np.ndarray]] = []
@@ -111,7 +122,7 @@ def stride_of(figure: Figure, speed: float) -> Stride:
 def people_outdoors(crowd: Crowd, num_people: int, num_animals: int, is_free: IsFree | None) -> None:
     """People and animals on the pavements of the streets."""
     walkers = round(WALKING_SHARE * num_people)
-    owners = [way for way in (_pavement_walk(crowd) for _ in range(walkers)) if way is not None]
+    owners = [way for way in (_pavement_walk(crowd, is_free) for _ in range(walkers)) if way is not None]
     left = num_people - len(owners)
     while left > 0:
         count = min(left, int(crowd.rng.choice([1, 1, 2, 3])))
@@ -129,11 +140,12 @@ def people_outdoors(crowd: Crowd, num_people: int, num_animals: int, is_free: Is
             crowd.rest(place, KERB)
 
 
-def _pavement_walk(crowd: Crowd) -> Walk | None:
+def _pavement_walk(crowd: Crowd, is_free: IsFree | None) -> Walk | None:
     for k in range(TRIES):
-        start, stop = _way(_street(crowd), crowd.rng)
+        start, stop = _way(crowd, (0.5, 0.75), crowd.rng.uniform(*WALK_LENGTH))
         points = start + np.linspace(0.0, 1.0, 9)[:, None] * (stop - start)
-        is_clear = k > TRIES // 2 or crowd.is_clear(start, stop)
+        is_clear = crowd.is_clear(start, stop) and (is_free is None or all(is_free(*point, 0.3) for point in points))
+        is_clear = is_clear or k > TRIES // 2
         if is_clear and all(kind_at(crowd.layout, x, y) == WALK for x, y in points):
             return crowd.walk(start, stop, KERB)
     return None
@@ -145,7 +157,7 @@ def _pavement_place(crowd: Crowd, is_free: IsFree | None, radius: float) -> np.n
         [[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1], [0.7, 0.7], [-0.7, 0.7], [0.7, -0.7], [-0.7, -0.7]]
     )
     for _ in range(4 * TRIES):
-        place, _ = _way(_street(crowd), crowd.rng, (0.25, 0.85))
+        place, _ = _way(crowd, (0.25, 0.85), 0.0)
         x, y = float(place[0]), float(place[1])
         is_paved = all(kind_at(crowd.layout, float(px), float(py)) == WALK for px, py in place + ring)
         if not is_paved or not crowd.is_clear(place, place, HALF_WIDTH + radius + 0.3):
@@ -155,22 +167,30 @@ def _pavement_place(crowd: Crowd, is_free: IsFree | None, radius: float) -> np.n
     return None
 
 
-def _street(crowd: Crowd) -> Street:
-    return crowd.layout.streets[int(crowd.rng.integers(len(crowd.layout.streets)))]
-
-
-def _way(
-    street: Street, rng: np.random.Generator, across: tuple[float, float] = (0.5, 0.75)
-) -> tuple[np.ndarray, np.ndarray]:
-    """Two points on the pavement of a street, `across` it between its kerb (0) and the houses (1)."""
+def _way(crowd: Crowd, across: tuple[float, float], length: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two points on a pavement about `length` (m) apart, `across` it between its kerb (0) and the houses (1)."""
+    street, along = _spot(crowd)
     axis = 0 if street.is_along_x else 1
-    start, stop = np.minimum(street.start, street.stop), np.maximum(street.start, street.stop)
-    offset = float(rng.choice([-1.0, 1.0])) * (street.half_width + PAVEMENT * rng.uniform(*across))
-    ends = np.sort(rng.uniform(start[axis], stop[axis], size=2))
+    low, high = np.minimum(street.start, street.stop), np.maximum(street.start, street.stop)
+    side = float(crowd.rng.choice([-1.0, 1.0]))
     points = np.zeros((2, 2))
-    points[:, axis] = ends[0], min(ends[1], ends[0] + 40.0) + 4.0
-    points[:, 1 - axis] = start[1 - axis] + offset
+    points[:, axis] = np.clip([along - 0.5 * length, along + 0.5 * length], low[axis], high[axis])
+    points[:, 1 - axis] = low[1 - axis] + side * (street.half_width + PAVEMENT * crowd.rng.uniform(*across))
     return points[0], points[1]
+
+
+def _spot(crowd: Crowd) -> tuple[Street, float]:
+    """A street and a place along it (m): most often where the robot comes by."""
+    streets, rng = crowd.layout.streets, crowd.rng
+    if rng.random() < NEAR_SHARE:
+        at = crowd.layout.course.derivative(np.array([rng.uniform(0.0, crowd.reach)]), 0)[0, :2]
+        near = [street for street in streets if street.area().contains(*at)]
+        if near:
+            street = near[int(rng.integers(len(near)))]
+            return street, float(at[0 if street.is_along_x else 1] + rng.normal(0.0, NEAR_SPREAD))
+    street = streets[int(rng.integers(len(streets)))]
+    axis = 0 if street.is_along_x else 1
+    return street, float(rng.uniform(*sorted((street.start[axis], street.stop[axis]))))
 
 
 def people_indoors(crowd: Crowd, areas: list[Rectangle], count: int, is_free: IsFree | None) -> None:

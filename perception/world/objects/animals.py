@@ -176,7 +176,7 @@ def _bird(
 ) -> Beast:
     """A bird on its feet; `neck` in lengths of a third of the body."""
     size, r = rng.uniform(0.9, 1.1), girth
-    plume = Stuff(Material.FUR, tint, variety.layer(rng, Texture.FUR))
+    plume = Stuff(Material.FUR, tint, variety.layer(rng, Texture.PLAIN))
     parts, z, half = Parts(Class.ANIMAL), 0.42 * length, 0.5 * length
     rows = [
         (-half, 0.1, 0.05),

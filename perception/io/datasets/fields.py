@@ -15,6 +15,7 @@ MAX_FILE = 4_000_000_000  # bytes of one JSON file
 PIECE = 1 << 20  # characters read at a time
 MAX_ITEM = 1 << 26  # characters of one item of a list that is read item by item
 MAX_INTEGER = 2**63 - 1
+MAX_NUMBER = 1e12  # of a list: no pixel, metre or second is larger, and products stay finite
 SHOWN = 60  # characters of a value in an error
 ROTATION_TOLERANCE = 1e-3  # of R R^T - I in a 4x4 matrix
 
@@ -88,7 +89,7 @@ def numbers(value: Any, shape: tuple[int, ...], where: str) -> np.ndarray:
     if array.size == 0 and -1 in shape:
         array = array.reshape([0 if side == -1 else side for side in shape])
     fits = array.ndim == len(shape) and all(want in (-1, have) for want, have in zip(shape, array.shape))
-    if not fits or not np.isfinite(array).all():
+    if not fits or not (np.abs(array) <= MAX_NUMBER).all():
         raise InvalidInput(f"{where}: expected finite numbers of shape {shape}, got {_shown(value)}")
     return array
 

@@ -13,7 +13,7 @@ from perception.io.datasets.fields import load_json
 from perception.io.datasets.pictures import write_jpeg
 from tests.unit.io.datasets import made
 
-unhurried = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+unhurried = settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
 
 
 def written(path, frames):

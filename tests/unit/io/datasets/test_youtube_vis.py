@@ -10,7 +10,7 @@ from perception.io.datasets.fields import load_json
 from perception.io.datasets.youtube_vis import open_youtube_vis
 from tests.unit.io.datasets import made
 
-unhurried = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+unhurried = settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
 KINDS = {1: Class.CAR, 2: Class.PEDESTRIAN, 3: Class.BUS, 4: Class.CHAIR}
 
 

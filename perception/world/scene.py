@@ -1,6 +1,6 @@
 """The generated world: what stands still, what moves, and the robot's own way through it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +10,7 @@ from perception.world.config import WorldConfig
 from perception.world.geometry.mesh import Look, Mesh, joined, placed, quads, surface
 from perception.world.layout import Layout, Rectangle, make_layout
 from perception.world.layouts.plan import FloorPlan, Space
-from perception.world.materials import Material, Texture
+from perception.world.materials import VARIANTS, Material, Texture
 from perception.world.movers import Mover, make_people_indoors, make_street_movers
 from perception.world.objects.buildings import make_buildings
 from perception.world.objects.ground import make_ground, make_land, survey
@@ -76,7 +76,7 @@ def build_scene(config: WorldConfig) -> Scene:
     variety = variety_of(config.seed)
     match config.route:
         case "endless_corridor":
-            return Scene(_tunnel(3.0, 2.9, layout.period), (), layout)
+            return Scene(_on_side(_tunnel(3.0, 2.9, layout.period), variety), (), layout)
         case "corridor" | "office":
             static, things, stage = _indoors(layout, config, rng, variety)
             make, options = make_people_indoors, config.scene
@@ -84,7 +84,16 @@ def build_scene(config: WorldConfig) -> Scene:
             static, things, stage = _streets(layout, config, rng, variety)
             make, options = make_street_movers, config
     movers, moving = make(layout, options, rng, _next_instance(static), variety, stage.is_clear)
-    return Scene(static, tuple(movers), layout, (*things, *moving))
+    movers = [replace(mover, mesh=_on_side(mover.mesh, variety)) for mover in movers]
+    return Scene(_on_side(static, variety), tuple(movers), layout, (*things, *moving))
+
+
+def _on_side(mesh: Mesh, variety: Variety) -> Mesh:
+    """The mesh with looks of the own side of the split only, also where a maker named the first look of a family."""
+    allowed = np.array(variety.part(range(VARIANTS)))
+    variants = mesh.texture_ids % VARIANTS
+    mapped = np.where(np.isin(variants, allowed), variants, allowed[variants % len(allowed)])
+    return replace(mesh, texture_ids=(mesh.texture_ids - variants + mapped).astype(np.uint16))
 
 
 def _indoors(

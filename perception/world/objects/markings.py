@@ -12,7 +12,7 @@ from perception.core.classes import Class
 from perception.world.geometry.mesh import Look, Mesh, joined, surface
 from perception.world.layout import LANE, Layout, Street
 from perception.world.materials import Material, Texture
-from perception.world.objects.ground import LIFT, Ground
+from perception.world.objects.ground import FLOOR, LIFT, ROAD, Ground
 from perception.world.objects.shapes import Stuff, Tint
 from perception.world.variety import Variety
 
@@ -24,7 +24,9 @@ BAY_DEPTH = 2.05  # m
 STOP_GAP, ZEBRA_GAP, ZEBRA_DEPTH = 5.2, 1.2, 3.0  # m from a crossing; depth of its bars
 CYCLE = (3.45, 4.5)  # m from the middle of the road: the lane for bicycles
 WHITE_PAINT: Tint = (255, 255, 255)
+CYCLE_TINT: Tint = (255, 142, 122)
 YELLOW_PAINT: Tint = (246, 204, 92)
+PAINTED = (ROAD, FLOOR)  # kinds of ground; islands stand out of what is painted around them
 ARROW = (  # convex pieces in (ahead, left), m
     ((-1.6, -0.07), (0.5, -0.07), (0.5, 0.07), (-1.6, 0.07)),
     ((0.5, -0.35), (1.6, 0.0), (0.5, 0.35)),
@@ -55,7 +57,7 @@ class Decals:
 
     def add(self, outline: np.ndarray, stuff: Stuff, rise: float, kind: Class = Class.DRIVEABLE_SURFACE) -> None:
         """A convex outline (K, 2), counter-clockwise, laid on the ground `rise` metres above it."""
-        triangles = laid(self.ground, outline, rise)
+        triangles = laid(self.ground, outline, rise, PAINTED)
         self._pieces.setdefault((stuff, kind, rise), []).append(triangles)
 
     def mesh(self) -> Mesh:
@@ -74,8 +76,9 @@ def make_markings(layout: Layout, ground: Ground, rng: np.random.Generator, vari
     white = Stuff(Material.PAINT, WHITE_PAINT, variety.layer(rng, Texture.ROAD_PAINT))
     middle_tint = variety.choose(rng, (WHITE_PAINT, WHITE_PAINT, WHITE_PAINT, YELLOW_PAINT))
     middle = Stuff(Material.PAINT, middle_tint, variety.layer(rng, Texture.ROAD_PAINT))
+    asphalt = variety.layer(rng, Texture.ASPHALT)
     for arm in arms(layout):
-        _lane_lines(decals, arm, white, middle, rng)
+        _lane_lines(decals, arm, white, middle, asphalt, rng)
         _bays(decals, arm, white)
         _ends(decals, arm, white, rng)
         _covers(decals, arm, rng, variety)
@@ -131,7 +134,7 @@ def _turned(arm: Arm, points: np.ndarray) -> np.ndarray:
     return np.column_stack([arm.street.start[0] - points[:, 1], points[:, 0]])
 
 
-def _lane_lines(decals: Decals, arm: Arm, white: Stuff, middle: Stuff, rng: np.random.Generator) -> None:
+def _lane_lines(decals: Decals, arm: Arm, white: Stuff, middle: Stuff, asphalt: int, rng: np.random.Generator) -> None:
     """The dashed line in the middle, lines along the edges, and the lane for bicycles."""
     start, stop = arm.low + 0.5, arm.high - 0.5
     half = arm.street.half_width
@@ -140,7 +143,7 @@ def _lane_lines(decals: Decals, arm: Arm, white: Stuff, middle: Stuff, rng: np.r
         decals.add(_outline(arm, (at, min(at + DASH, stop)), (-0.5 * LINE, 0.5 * LINE)), middle, PAINT_RISE)
         at += DASH_PERIOD
     if arm.street.has_cycle_lane:
-        red = Stuff(Material.ASPHALT, (158, 84, 72), white.texture_id)
+        red = Stuff(Material.ASPHALT, CYCLE_TINT, asphalt)
         for side in (-1.0, 1.0):
             edges = sorted((side * CYCLE[0], side * CYCLE[1]))
             decals.add(_outline(arm, (start, stop), (edges[0], edges[1])), red, PATCH_RISE)
@@ -232,8 +235,11 @@ def _patches(decals: Decals, arm: Arm, rng: np.random.Generator, variety: Variet
         decals.add(_outline(arm, along, (across, across + width)), stuff, PATCH_RISE - 0.001 * rng.random())
 
 
-def laid(ground: Ground, outline: np.ndarray, rise: float) -> np.ndarray:
-    """Triangles (N, 3, 3) of a convex outline (K, 2), cut along the triangles of the ground and lifted onto them."""
+def laid(ground: Ground, outline: np.ndarray, rise: float, kinds: tuple[int, ...] | None = None) -> np.ndarray:
+    """Triangles (N, 3, 3) of a convex outline (K, 2), cut along the triangles of the ground and lifted onto them.
+
+    Only on cells of the given kinds of ground; None: of all.
+    """
     points = [(float(x), float(y)) for x, y in outline]
     i_low, j_low = ground.cell(*np.min(outline, axis=0))
     i_high, j_high = ground.cell(*np.max(outline, axis=0))
@@ -242,7 +248,7 @@ def laid(ground: Ground, outline: np.ndarray, rise: float) -> np.ndarray:
         strip = _cut(_cut(points, 1.0, 0.0, -ground.x[i]), -1.0, 0.0, ground.x[i + 1])
         for j in range(j_low, j_high + 1):
             cell = _cut(_cut(strip, 0.0, 1.0, -ground.y[j]), 0.0, -1.0, ground.y[j + 1])
-            if len(cell) >= 3:
+            if len(cell) >= 3 and (kinds is None or ground.kinds[i, j] in kinds):
                 _lay(ground, i, j, cell, rise + float(LIFT[ground.kinds[i, j]]), out)
     return np.array(out, dtype=np.float64).reshape(-1, 3, 3)
 

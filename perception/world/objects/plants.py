@@ -63,6 +63,8 @@ def make_tree(rng: np.random.Generator, num_leaves: int, variety: Variety = TRAI
         scale = np.array([crown, crown, 0.5 * (height - bole) * (1.1 if kind.shape != "flat" else 0.5)])
         middle = np.array([*lean, bole + 0.5 * (height - bole)])
         centres, depth = unit * scale + middle, np.clip(np.linalg.norm(unit, axis=1), 0.0, 1.0)
+        if kind.shape == "cone":
+            depth = np.clip(np.hypot(unit[:, 0], unit[:, 1]) / (0.55 - 0.5 * unit[:, 2]), 0.0, 1.0)
         outwards = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-6) + [0.0, 0.0, 0.35]
     centres[:, 2] = CLEARANCE + np.abs(centres[:, 2] - CLEARANCE)
     tints = AUTUMN if rng.random() < 0.1 and kind.shape not in ("palm", "cone") else GREENS
@@ -181,6 +183,7 @@ def make_hedge(
     outwards = np.zeros((count, 3))
     outwards[face < 0.36, 1], outwards[face > 0.64, 1], outwards[is_top, 2] = -1.0, 1.0, 1.0
     unit += rng.normal(0.0, 0.025, size=(count, 3))
+    unit[:, 0] = 0.04 + 0.92 * unit[:, 0]
     centres = unit * [length, width, height] + np.array([0.0, -0.5 * width, 0.0])
     tint = np.array(GREENS[int(rng.integers(len(GREENS)))], dtype=np.float64)
     depth = 0.35 + 0.65 * unit[:, 2]

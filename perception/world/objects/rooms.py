@@ -292,7 +292,7 @@ def _hanging(
         )
         fittings.add_panel((start, start + wide), (low, low + tall), -0.028, poster)
         return wide
-    if draw < 0.62 and space.use in CORRIDOR_LIKE:
+    if draw < 0.55 and space.use in CORRIDOR_LIKE:
         body = lathe([(0.08, 0.55), (0.08, 0.98), (0.03, 1.05), (0.03, 1.1)], 10) + np.array([start + 0.1, -0.1, 0.0])
         fittings.add(body, Stuff(Material.METAL, (200, 34, 30)), True)
         fittings.add(box([start, -0.006, 1.4], [start + 0.2, 0.0, 1.6]), Stuff(Material.SIGN, (200, 30, 28)))

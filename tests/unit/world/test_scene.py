@@ -3,20 +3,25 @@
 import numpy as np
 import pytest
 
-from perception.core.classes import Class
-from perception.core.geometry import apply
+from perception.core.classes import DETECTED, Class
+from perception.core.geometry import apply, inverse
 from perception.world.config import Route, SceneConfig, WorldConfig
 from perception.world.geometry.mesh import Mesh, box, disc, ellipsoid, joined, placed, post, prism, quads, surface, tube
-from perception.world.materials import REFLECTIVITY, Material
+from perception.world.layout import Rectangle, make_layout
+from perception.world.materials import REFLECTIVITY, VARIANTS, Material
+from perception.world.objects.ground import FLOOR, ROAD, kind_at
 from perception.world.objects.people import make_person
 from perception.world.objects.plants import make_hedge, make_tree
+from perception.world.objects.stage import COUNTABLE
 from perception.world.objects.vehicles import make_bicycle, make_car, make_truck
 from perception.world.objects.walls import Opening, Wall, make_wall
 from perception.world.recording import SyntheticRecording
-from perception.world.scene import build_scene
+from perception.world.scene import Scene, build_scene
+from perception.world.things import Thing, standing
+from perception.world.variety import EVALUATION_SEED, Variety, variety_of
 
-ROUTES: tuple[Route, ...] = ("town", "straight", "turns", "corridor", "endless_corridor")
-LARGE = [pytest.param(route, marks=pytest.mark.long) for route in ("town", "straight")]
+LARGE = [pytest.param(route, marks=pytest.mark.long) for route in ("town", "straight", "turns", "district", "campus")]
+ROUTES = [*LARGE, "corridor", "endless_corridor", "office"]
 SPARSE = SceneConfig(leaves_per_tree=60, num_moving_cars=3, num_pedestrians=4)
 
 
@@ -92,7 +97,9 @@ def test_leaves_and_hedges_are_vegetation_and_a_bicycle_is_a_bicycle() -> None:
     assert len(REFLECTIVITY) == len(Material) and REFLECTIVITY.min() > 0.0
 
 
-@pytest.mark.parametrize("route", [*LARGE, "turns", "corridor", "endless_corridor"])
+@pytest.mark.parametrize(
+    "route", [*LARGE, pytest.param("office", marks=pytest.mark.long), "corridor", "endless_corridor"]
+)
 def test_the_same_seed_builds_the_same_world_and_another_seed_another(route: Route) -> None:
     first, again, other = (build_scene(WorldConfig(route=route, seed=seed, scene=SPARSE)) for seed in (4, 4, 5))
     for name in Mesh.__slots__:
@@ -118,16 +125,17 @@ def test_every_object_has_a_number_of_its_own_and_known_classes(route: Route) ->
     assert not numbers & set(scene.static.instance_ids.tolist())
 
 
-@pytest.mark.parametrize("route", [*LARGE, "turns", "corridor"])
+@pytest.mark.parametrize("route", [*LARGE, "office", "corridor"])
 def test_nothing_stands_in_the_way_of_the_robot(route: Route) -> None:
     recording = SyntheticRecording(WorldConfig(route=route, duration=100.0, scene=SPARSE))
-    half_width, front = (0.3, 1.3) if route == "corridor" else (1.0, 3.4)
+    half_width, front = (0.3, 1.3) if route in ("corridor", "office") else (1.0, 3.4)
     for sweep in range(0, 1000, 50):
         points = apply(recording.rig.T_base_lidar, recording.scan(sweep).scan.points)
         inside = (np.abs(points[:, 1]) < half_width) & (points[:, 0] > 0.0) & (points[:, 0] < front)
         assert not (inside & (points[:, 2] > 0.4) & (points[:, 2] < 1.6)).any()
 
 
+@pytest.mark.long
 def test_a_repeating_street_looks_the_same_one_period_on() -> None:
     scene = build_scene(WorldConfig(route="straight", scene=SPARSE))
     period = scene.layout.period
@@ -137,3 +145,112 @@ def test_a_repeating_street_looks_the_same_one_period_on() -> None:
     there = np.round(corners[(corners[:, 0] > period - 61.0) & (corners[:, 0] < period + 61.0)], 1)
     common = set(map(tuple, here)) & set(map(tuple, there))
     assert len(common) > 0.97 * len(set(map(tuple, here)))  # not all: rounding, and the grid of the ground
+
+
+@pytest.fixture(scope="module")
+def office() -> Scene:
+    return build_scene(WorldConfig(route="office", seed=1, scene=SPARSE))
+
+
+def corners_in_box(scene: Scene, thing: Thing) -> np.ndarray:
+    """Corners (N, 3) of a standing thing in its own frame."""
+    mine = scene.static.triangles[scene.static.instance_ids == thing.instance_id].reshape(-1, 3)
+    return apply(inverse(thing.T_world_thing), mine.astype(np.float64))
+
+
+def test_boxes_of_things_hold_their_triangles_and_touch_them_on_every_side(office: Scene) -> None:
+    still = [thing for thing in office.things if thing.motion is None]
+    assert len(still) > 30
+    for thing in still:
+        corners = corners_in_box(office, thing)
+        np.testing.assert_allclose(corners.min(axis=0), thing.low, atol=1e-4)
+        np.testing.assert_allclose(corners.max(axis=0), thing.high, atol=1e-4)
+
+
+def test_every_countable_object_is_a_thing_of_its_class_and_nothing_else_is(office: Scene) -> None:
+    numbers = [thing.instance_id for thing in office.things]
+    assert len(set(numbers)) == len(numbers) and min(numbers) > 0
+    kinds = {thing.instance_id: thing.kind for thing in office.things}
+    static = office.static
+    countable = np.isin(static.class_ids, COUNTABLE)
+    assert all(
+        kinds[int(number)] == kind for number, kind in zip(static.instance_ids[countable], static.class_ids[countable])
+    )
+    assert not np.isin(static.instance_ids[~countable], numbers).any()
+
+
+def test_things_of_a_world_that_repeats_are_asked_for_where_the_robot_is() -> None:
+    layout = make_layout(WorldConfig(route="straight"), np.random.default_rng(0))
+    mesh = surface(box([0, 0, 0], [1, 1, 1]), Class.CAR, Material.PAINT)
+    scene = Scene(mesh, (), layout, (standing(mesh, Class.CAR, 1, 0.0, np.array([5.0, 2.0, 0.0])),))
+    period = layout.period
+    for robot_x, expected in ((0.0, 5.0), (period - 1.0, period + 5.0), (period + 1.0, 5.0), (7.2 * period, 5.0)):
+        poses = scene.thing_poses(np.array([0, 10**9]), robot_x)
+        assert poses.shape == (1, 2, 4, 4)
+        assert poses[0, :, 0, 3] == pytest.approx(expected)
+        place = scene.wrapped(np.array([[robot_x, 0.0, 0.0]]), robot_x)[0]
+        assert abs(poses[0, 0, 0, 3] - place[0]) <= 0.5 * period
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, EVALUATION_SEED, EVALUATION_SEED + 1, EVALUATION_SEED + 2])
+@pytest.mark.parametrize("route", ["district", "campus"])
+def test_a_loop_is_closed_and_stays_on_its_roads(route: Route, seed: int) -> None:
+    layout = make_layout(WorldConfig(route=route, seed=seed), np.random.default_rng([seed, 3]))
+    course = layout.course
+    assert 300.0 <= course.length <= 700.0
+    place = course.derivative(np.arange(0.0, course.length, 0.5), 0)
+    assert np.abs(place[0, :2]).max() < 0.5 and abs(place[0, 3]) < 0.02  # from the origin along x
+    assert np.abs(course.lap[:3]).max() < 1e-6
+    for shift in (-1.1, 1.1):  # both sides of the robot
+        x, y = place[:, 0] - shift * np.sin(place[:, 3]), place[:, 1] + shift * np.cos(place[:, 3])
+        assert {kind_at(layout, px, py) for px, py in zip(x, y)} <= {ROAD, FLOOR}
+    assert (layout.passage is not None) == (route == "campus")
+    assert np.abs(course.derivative(np.arange(0.0, course.length, 0.25), 1)[:, 3]).max() < 0.35  # 1/m
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 5, EVALUATION_SEED, EVALUATION_SEED + 1])
+def test_the_way_through_an_office_leads_through_rooms_and_open_doors_only(seed: int) -> None:
+    layout = make_layout(WorldConfig(route="office", seed=seed), np.random.default_rng([seed, 3]))
+    plan = layout.floor_plan
+    assert plan is not None and len(plan.spaces) > 8
+    doors = [
+        Rectangle(d.x - dx, d.y - dy, d.x + dx, d.y + dy)
+        for d in plan.doors
+        if d.kind == "portal"
+        for dx, dy in [(0.5 * d.width - 0.4, 0.5) if d.is_along_x else (0.5, 0.5 * d.width - 0.4)]
+    ]
+    free = [space.area.grown(-0.4) for space in plan.spaces] + doors
+    for x, y in layout.course.derivative(np.arange(0.0, layout.course.length, 0.1), 0)[:, :2]:
+        assert any(area.contains(x, y) for area in free)
+
+
+def test_layouts_of_evaluation_are_never_those_of_training() -> None:
+    from perception.world.layouts.district import CAMPUS_LOOPS, LOOPS
+    from perception.world.layouts.office import RINGS
+
+    for options in (LOOPS, CAMPUS_LOOPS, RINGS):
+        training, held_out = (Variety(side).part(options) for side in (False, True))
+        assert training and held_out and not set(training) & set(held_out)
+
+
+@pytest.mark.parametrize("seed", [2, EVALUATION_SEED + 2])
+def test_every_surface_has_a_look_of_its_side(seed: int) -> None:
+    scene = build_scene(WorldConfig(route="office", seed=seed, scene=SPARSE))
+    allowed = variety_of(seed).part(range(VARIANTS))
+    meshes = [scene.static, *(mover.mesh for mover in scene.movers)]
+    assert all(np.isin(mesh.texture_ids % VARIANTS, allowed).all() for mesh in meshes)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [0, 1, 2, EVALUATION_SEED])
+def test_an_average_district_has_everything_within_sight_of_the_way(seed: int) -> None:
+    scene = build_scene(WorldConfig(route="district", seed=seed))
+    way = scene.layout.course.derivative(np.arange(0.0, scene.layout.course.length, 2.0), 0)[:, :2]
+    places = scene.thing_poses(np.array([0]), 0.0)[:, 0, :2, 3]
+    near = np.linalg.norm(places[:, None] - way[None], axis=-1).min(axis=1) < 60.0
+    seen = {thing.kind for thing, is_near in zip(scene.things, near) if is_near}
+    assert seen >= {*DETECTED, Class.ANIMAL}
+    assert set(np.unique(scene.static.class_ids)) >= {
+        Class.OTHERS, Class.DRIVEABLE_SURFACE, Class.OTHER_FLAT, Class.SIDEWALK, Class.TERRAIN, Class.MANMADE,
+        Class.VEGETATION,
+    }  # fmt: skip

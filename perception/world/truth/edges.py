@@ -8,22 +8,21 @@ import numpy as np
 
 from perception.world.geometry.mesh import Mesh
 from perception.world.geometry.raycast import Accelerator
-from perception.world.materials import UNIT_TEXTURES, VARIANTS, Material
+from perception.world.materials import Material
 from perception.world.render.textures.bank import bake
-from perception.world.render.textures.edges import LUMA, segments_of
+from perception.world.render.textures.edges import LUMA
 from perception.world.render.textures.mipmaps import linear_of, srgb_of
 from perception.world.truth.kernels_edges import chains
 from perception.world.truth.kernels_lines import Edges
+from perception.world.truth.textured_lines import MIN_STEP, grid_lines, picture_lines
 
 MIN_DIHEDRAL = np.radians(20.0)
-MIN_STEP = 12.0  # grey levels
 MERGE_STEPS = (2000.0, 2000.0, 2000.0)  # per m: corners that agree to half a millimetre are one
 ROUND_TURN = (np.radians(1.5), np.radians(32.0))  # bends between the sides of an outline that stands for a curve
 ROUND_SIDE = 0.6  # m, longest side of such an outline
 ROUND_RATIO = 1.3  # between the lengths of neighbouring sides
 BLOCK_CELL = 4.0  # m, of the cells whose edges are skipped together
 SHORTEST_CLASS = 0.05  # m; all shorter edges are of one class
-SAME_PLACE = 200.0  # per m: triangles whose pictures lie at the same place to 5 mm show the same picture
 
 
 def greys(mesh: Mesh) -> np.ndarray:
@@ -39,8 +38,9 @@ def edges_of(world: Accelerator, grey: np.ndarray) -> Edges:
     bodies = [np.zeros(0, dtype=np.int32)]
     for body in range(len(world.first_rows) - 1):
         rows = np.arange(world.first_rows[body], world.first_rows[body + 1])
-        found += [_mesh_edges(world.mesh, rows, grey), _picture_lines(world.mesh, rows)]
-        bodies.append(np.full(len(found[-1][0]) + len(found[-2][0]), body, dtype=np.int32))
+        parts = [_mesh_edges(world.mesh, rows, grey), picture_lines(world.mesh, rows), grid_lines(world.mesh, rows)]
+        bodies.append(np.full(sum(len(part[0]) for part in parts), body, dtype=np.int32))
+        found += parts
     starts, stops, sizes = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     return _in_blocks(starts, stops, np.concatenate(bodies), sizes)
 
@@ -153,74 +153,3 @@ def _stands_for_a_curve(points: np.ndarray, ends: np.ndarray, normals: np.ndarra
             ratio = np.maximum(lengths, lengths[other]) / np.maximum(np.minimum(lengths, lengths[other]), 1e-9)
             goes_on[:, side] |= has & is_turn & (ratio < ROUND_RATIO)
     return goes_on.all(axis=1) & (lengths < ROUND_SIDE)
-
-
-def _picture_lines(mesh: Mesh, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lines inside the unit textures on triangles `rows`: starts, stops (E, 3), widths of the bands beside (E,)."""
-    is_unit = np.isin(mesh.texture_ids[rows] // VARIANTS, [int(texture) for texture in UNIT_TEXTURES])
-    rows = rows[is_unit & ~mesh.is_smooth[rows]]
-    starts, stops, sizes = [np.zeros((0, 3))], [np.zeros((0, 3))], [np.zeros(0)]
-    for texture_id in np.unique(mesh.texture_ids[rows]):
-        for found in _lines_of_one(mesh, rows[mesh.texture_ids[rows] == texture_id], int(texture_id)):
-            starts.append(found[0])
-            stops.append(found[1])
-            sizes.append(found[2])
-    return np.concatenate(starts), np.concatenate(stops), np.concatenate(sizes)
-
-
-def _lines_of_one(mesh: Mesh, rows: np.ndarray, texture_id: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Lines of one look on each of the faces that show it; a face is all triangles with the picture at one place."""
-    lines = segments_of(texture_id)
-    frames = _picture_frames(mesh.triangles[rows].astype(np.float64), mesh.uvs[rows].astype(np.float64))
-    is_known = np.isfinite(frames).all(axis=(1, 2))
-    rows, frames = rows[is_known], frames[is_known]
-    keys = np.rint(frames.reshape(-1, 9) * SAME_PLACE).astype(np.int64)
-    _, kept, faces = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    tint = linear_of(mesh.tints)
-    out = []
-    for face, k in enumerate(kept):
-        origin, du, dv = frames[k]
-        shade = float(srgb_of(tint[rows[k]]).astype(np.float32) @ LUMA) / 255.0
-        is_strong = lines.steps * shade >= MIN_STEP
-        ends = lines.segments[is_strong].astype(np.float64).reshape(-1, 2, 2)
-        low, high = _spans(ends, mesh.uvs[rows[faces.reshape(-1) == face]].astype(np.float64))
-        way = ends[:, 1] - ends[:, 0]
-        cut = np.stack([ends[:, 0] + low[:, None] * way, ends[:, 0] + high[:, None] * way], axis=1)[high > low]
-        places = origin + cut @ np.stack([du, dv])
-        scale = min(float(np.linalg.norm(du)), float(np.linalg.norm(dv)))
-        out.append((places[:, 0], places[:, 1], lines.widths[is_strong][high > low] * scale))
-    return out
-
-
-def _picture_frames(triangles: np.ndarray, uvs: np.ndarray) -> np.ndarray:
-    """Place of u = v = 0 and the ways along u and v (N, 3, 3) of pictures on triangles; NaN where they have none."""
-    a, b = uvs[:, 1] - uvs[:, 0], uvs[:, 2] - uvs[:, 0]
-    p, q = triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-    area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-    area = np.where(np.abs(area) > 1e-9, area, np.nan)[:, None]
-    du, dv = (b[:, 1:] * p - a[:, 1:] * q) / area, (a[:, :1] * q - b[:, :1] * p) / area
-    origin = triangles[:, 0] - uvs[:, 0, :1] * du - uvs[:, 0, 1:] * dv
-    return np.stack([origin, du, dv], axis=1)
-
-
-def _spans(ends: np.ndarray, uvs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shares (L,) of each line (L, 2, 2) at which it enters and leaves the convex union of triangles (T, 3, 2)."""
-    low, high = np.full(len(ends), np.inf), np.full(len(ends), -np.inf)
-    way = ends[:, 1] - ends[:, 0]
-    for corners in uvs:
-        a, b = corners[1] - corners[0], corners[2] - corners[0]
-        turn = np.sign(a[0] * b[1] - a[1] * b[0])
-        enter, leave = np.zeros(len(ends)), np.ones(len(ends))
-        for k in range(3):
-            side = corners[(k + 1) % 3] - corners[k]
-            inward = turn * np.array([-side[1], side[0]])
-            here, rate = (ends[:, 0] - corners[k]) @ inward, way @ inward
-            with np.errstate(divide="ignore", invalid="ignore"):
-                at = -here / rate
-            enter = np.where(rate > 1e-12, np.maximum(enter, at), enter)
-            leave = np.where(rate < -1e-12, np.minimum(leave, at), leave)
-            leave = np.where((np.abs(rate) <= 1e-12) & (here < -1e-9), -1.0, leave)
-        is_hit = leave > enter
-        low = np.where(is_hit, np.minimum(low, enter), low)
-        high = np.where(is_hit, np.maximum(high, leave), high)
-    return np.where(np.isfinite(low), low, 0.0), np.where(np.isfinite(high), high, 0.0)

@@ -1,4 +1,4 @@
-"""Straight lines inside the textures that fill the unit square: borders of signs, frames of posters, door panels."""
+"""Straight lines inside textures: borders of signs, frames of posters, door panels; stripes and chequers in metres."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from perception.world.materials import UNIT_TEXTURES, VARIANTS, Texture
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # grey of sRGB values (ITU-R BT.601), as image tools make it
 FAINTEST_STEP = 6.0  # grey levels that are worth keeping; users ask for more
 SHORTEST = 0.06  # share of the texture
+_PIECE = 8  # texels along a line whose mean is taken
 _BESIDE = 2.5  # texels to each side, where the step is measured
 _WIDTHS = (5.0, 10.0, 20.0, 40.0)  # texels, of bands beside a line whose means may still differ
 _BAND_SAMPLES, _LINE_SAMPLES = 5, 16  # across a band, and along a line
@@ -23,6 +24,15 @@ class PictureLines(NamedTuple):
     segments: np.ndarray  # (N, 4) float32: u, v of one end, u, v of the other
     steps: np.ndarray  # (N,) float32, mean step in grey, 0 to 255, across each, before any tint
     widths: np.ndarray  # (N,) float32, share of the texture: the step is there in an image no coarser than this
+
+
+class GridLines(NamedTuple):
+    """Lines that run across the whole of a texture in metres, along one of its axes, again and again."""
+
+    axes: np.ndarray  # (N,) int64, 0: at one u, 1: at one v
+    places: np.ndarray  # (N,) float64, m: u or v, within the first repeat
+    steps: np.ndarray  # (N,) float64, mean step in grey across each, before any tint
+    widths: np.ndarray  # (N,) float64, m, of the narrower of the stripes beside it
 
 
 @lru_cache(maxsize=len(UNIT_TEXTURES) * VARIANTS)
@@ -46,6 +56,60 @@ def segments_of(texture_id: int) -> PictureLines:
         np.array(steps, dtype=np.float32),
         np.array(widths, dtype=np.float32),
     )
+
+
+def _every(count: int, shift: float = 0.0) -> tuple[float, ...]:
+    """Places of `count` lines spread over a repeat."""
+    return tuple((k + shift) / count for k in range(count))
+
+
+_GRIDS: dict[tuple[Texture, int], tuple[tuple[float, ...], tuple[float, ...]]] = {  # shares of a repeat: u, v
+    (Texture.BRICK, 7): ((), (0.0, 0.4, 0.5, 0.9)),
+    (Texture.PATTERN, 0): ((*_every(8), *_every(8, 0.35)), ()),
+    (Texture.PATTERN, 3): (_every(12), _every(12)),
+    (Texture.CARPET, 2): (_every(24), ()),
+    (Texture.CARPET, 3): (_every(4), _every(4)),
+    (Texture.LINOLEUM, 2): (_every(4), _every(4)),
+    (Texture.LINOLEUM, 5): (_every(4), _every(4)),
+    (Texture.WALLPAPER, 1): (_every(24), ()),
+    (Texture.TILE, 4): (_every(8), _every(8)),
+    (Texture.TILE, 7): (_every(12), _every(12)),
+    (Texture.CURTAIN, 7): ((), (*_every(8), *_every(8, 0.7))),
+}
+"""Borders of the stripes and chequers of looks in metres. Joints of masonry are too narrow to be lines of an image."""
+
+
+@lru_cache(maxsize=len(_GRIDS))
+def grid_lines_of(texture_id: int) -> GridLines:
+    """The lines of a look in metres that has stripes or chequers, with steps as they are measured on it."""
+    from perception.world.render.textures.bank import REPEAT
+    from perception.world.render.textures.looks import paint, swatch_of
+
+    family, variant = divmod(texture_id, VARIANTS)
+    found: list[tuple[float, float, float, float]] = []
+    if (family, variant) in _GRIDS:
+        grey = paint(swatch_of(texture_id))[..., :3].astype(np.float32) @ LUMA
+        for axis, shares in enumerate(_GRIDS[Texture(family), variant]):
+            places = np.sort(np.array(shares))
+            if len(places):
+                width = 0.5 * float(np.diff(places, append=1.0 + places[0]).min())
+                steps = _steps_across(grey if axis == 0 else grey.T, places, max(2, int(0.8 * width * len(grey))))
+                found += [(axis, p * REPEAT[family], s, 2.0 * width * REPEAT[family]) for p, s in zip(places, steps)]
+    axes, places, steps, widths = np.array(found, dtype=np.float64).reshape(-1, 4).T
+    kept = steps >= FAINTEST_STEP
+    return GridLines(axes[kept].astype(np.int64), places[kept], steps[kept], widths[kept])
+
+
+def _steps_across(image: np.ndarray, places: np.ndarray, band: int) -> np.ndarray:
+    """Mean steps (N,) in grey between bands of `band` px on both sides of columns at `places` (N,), piece by piece.
+
+    Pieces, because chequers change the sign of the step along a line while grain averages out.
+    """
+    size = len(image)
+    pieces = image.reshape(size // _PIECE, _PIECE, size).mean(axis=1)
+    columns = np.rint(places * size).astype(np.int64)[:, None] + np.arange(band)
+    right, left = pieces[:, columns % size].mean(axis=2), pieces[:, (columns - band) % size].mean(axis=2)
+    return np.abs(right - left).mean(axis=0)
 
 
 def _visible_runs(grey: np.ndarray, edge: np.ndarray) -> list[tuple[np.ndarray, float, float]]:

@@ -186,6 +186,20 @@ def test_lines_of_a_picture_are_there_when_it_is_near_and_gone_when_it_is_far() 
     assert len(door(25.0).segments()) <= 6
 
 
+def test_chequers_of_a_floor_are_lines_near_the_camera_and_joints_of_bricks_are_not() -> None:
+    corners = [[[2, -1, 0], [30, -1, 0], [30, 1, 0], [2, 1, 0]]]
+    chequers = Look(Texture.LINOLEUM.layer(2), (255, 255, 255), quads(corners)[..., :2])
+    view = View([surface(quads(corners), Class.OTHER_FLAT, Material.CONCRETE, 0, chequers)], tilt=0.3)
+    assert has(view, (4.5, -1.0, 0.0), (4.5, 1.0, 0.0), 2.5)
+    far = view.pixels([(20.0, 0.0, 0.0)])[0, 1]
+    level = np.abs(view.segments()[:, 1] - view.segments()[:, 3]) < 1.0
+    assert 5 < level.sum() < 20
+    assert (view.segments()[level][:, 1] > far).sum() >= level.sum() - 1  # but for the border of the floor
+    bricks = Look(Texture.BRICK.layer(0), (255, 255, 255), quads(corners)[..., :2])
+    view = View([surface(quads(corners), Class.OTHER_FLAT, Material.CONCRETE, 0, bricks)], tilt=0.3)
+    assert len(view.segments()) == 4  # the border of the floor
+
+
 def test_a_moving_body_takes_its_edges_along() -> None:
     mesh = thing(box((-0.5, -0.5, 0.0), (0.5, 0.5, 1.0)))
     for y in (-1.0, 1.5):

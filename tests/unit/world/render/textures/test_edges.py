@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from perception.core.errors import InvalidInput
-from perception.world.materials import Texture
+from perception.world.materials import VARIANTS, Texture
+from perception.world.render.textures.bank import REPEAT
 from perception.world.render.textures.easel import Easel
-from perception.world.render.textures.edges import _visible_runs, segments_of
+from perception.world.render.textures.edges import _visible_runs, grid_lines_of, segments_of
 from perception.world.render.textures.looks import paint, swatch_of
 
 
@@ -46,3 +47,24 @@ def test_textures_in_metres_have_none_and_unknown_numbers_are_refused() -> None:
     assert len(segments_of(Texture.BRICK.layer(0)).segments) == 0
     with pytest.raises(InvalidInput, match="names no look"):
         segments_of(9999)
+
+
+def test_chequers_have_lines_between_their_squares_and_even_looks_have_none() -> None:
+    lines = grid_lines_of(Texture.LINOLEUM.layer(2))
+    np.testing.assert_allclose(np.unique(lines.places), [0.0, 0.5, 1.0, 1.5])
+    assert (lines.steps > 30).all()
+    np.testing.assert_allclose(lines.widths, 0.5)
+    assert len(grid_lines_of(Texture.PLASTER.layer(0)).places) == 0
+
+
+def test_stripes_lie_where_the_picture_of_them_changes() -> None:
+    for texture_id in (Texture.BRICK.layer(7), Texture.CURTAIN.layer(7), Texture.WALLPAPER.layer(1)):
+        lines = grid_lines_of(texture_id)
+        grey = paint(swatch_of(texture_id))[..., :3].astype(np.float64) @ [0.299, 0.587, 0.114]
+        assert len(lines.places) >= 4
+        for axis, place in zip(lines.axes, lines.places):
+            profile = grey.mean(axis=0 if axis == 0 else 1)
+            k = round(float(place) / float(REPEAT[texture_id // VARIANTS]) * len(grey))
+            beside = np.arange(2, 6)
+            step = profile[(k + beside) % len(grey)].mean() - profile[(k - 1 - beside) % len(grey)].mean()
+            assert abs(step) > 12.0

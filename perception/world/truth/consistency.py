@@ -25,10 +25,12 @@ from perception.world.truth.occupancy import to_openocc
 SIGMAS = 4.0  # of the noise, within which a return must lie
 ROUNDING = 0.01  # m, of positions in float32 and of the place of movers within a step of the sweep
 MOVER_ROUNDING = 0.06  # m, likewise for what moves: half a step of a sweep at 20 m/s
-HIDDEN = 0.5  # m by which another surface must lie before a return to hide it from the camera
+HIDDEN, HIDDEN_SHARE = 0.06, 0.05  # m and share of the distance by which another surface must lie before a return to
+MAX_HIDDEN = 0.5  # hide it from the camera, and the most (m)
 JUMP, JUMP_SHARE = 0.1, 0.01  # m and share of the depth by which a neighbour leaves the plane: a silhouette
 MIN_SPEED = 0.5  # m/s, of voxels whose flow is judged
 NEAREST = 0.3  # m, in front of a camera
+FAR = 1e5  # m, beyond the world; `cast` needs an end
 BLOCK = np.ones((3, 3, 3), dtype=np.bool_)  # a voxel and its neighbours
 
 
@@ -66,7 +68,7 @@ def cast_at(world: Accelerator, exposure: Exposure, places: np.ndarray) -> Hits:
         np.zeros(1, dtype=np.int32),
     )
     T_mover_world = inverse(exposure.T_world_mover[1])[None, :, :3].astype(np.float32)
-    return cast(world, rays, np.ascontiguousarray(T_mover_world), np.inf)
+    return cast(world, rays, np.ascontiguousarray(T_mover_world), FAR)
 
 
 def cast_pixels(world: Accelerator, exposure: Exposure, pixels: np.ndarray) -> Hits:
@@ -94,7 +96,8 @@ def depth_agreement(
     beams, local, pixels = _chosen(beams, inside), local[inside], pixels[inside]
     hits = cast_at(world, exposure, beams.ends)
     distance = np.linalg.norm(local, axis=1)
-    hidden = (hits.rows != beams.rows) & (hits.ranges < distance - HIDDEN)
+    before = distance - np.minimum(HIDDEN + HIDDEN_SHARE * distance, MAX_HIDDEN)
+    hidden = (hits.rows != beams.rows) & (hits.ranges < before)
     shown = rows[pixels[:, 1], pixels[:, 0]]
     plain = ~silhouettes(world, exposure, depth, rows)[pixels[:, 1], pixels[:, 0]] & (shown != NO_HIT)
     leaf = world.mesh.material_ids == Material.LEAF

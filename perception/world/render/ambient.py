@@ -1,11 +1,13 @@
 """How much of the sky, and of the light of lamps, reaches each place: a coarse grid, made once per recording."""
 
+import math
 from typing import NamedTuple
 
 import numba
 import numpy as np
 
 OFFSET = 1.0  # cells, off the surface, so that what is inside of a wall does not darken it
+BOUNCE = 0.2  # of the light of lamps, from walls and floors in all directions
 
 
 class Ambient(NamedTuple):
@@ -60,6 +62,7 @@ def gather_all(ambient, count, rows, points, normals, towards, out):
     sky, lamps, low, steps = ambient.sky, ambient.lamps, ambient.low, ambient.steps
     offset = np.float32(OFFSET / steps[0])
     zero, two = np.float32(0.0), np.float32(2.0)
+    bounce = np.float32(BOUNCE)
     has_lamps = lamps.shape[2] > 1
     for i in range(count):
         if rows[i] < 0:
@@ -75,4 +78,5 @@ def gather_all(ambient, count, rows, points, normals, towards, out):
         out[i, 2] = zero
         if has_lamps:
             c, vx, vy, vz = looked_up(lamps, low, steps, x, y, z)
-            out[i, 2] = max(c + vx * nx + vy * ny + vz * nz, zero)
+            strength = np.float32(math.sqrt(vx * vx + vy * vy + vz * vz))
+            out[i, 2] = max(c + vx * nx + vy * ny + vz * nz, zero) + bounce * strength

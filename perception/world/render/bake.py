@@ -58,8 +58,9 @@ def sky_at(ambient: Ambient, point: np.ndarray) -> float:
 
 
 def lamps_at(ambient: Ambient, point: np.ndarray) -> float:
-    """Light of lamps at a point (3,), from all sides."""
-    return float(looked_up(ambient.lamps, ambient.low, ambient.steps, *(float(x) for x in point))[0])
+    """Light of lamps at a point (3,), on a surface that faces them."""
+    light = looked_up(ambient.lamps, ambient.low, ambient.steps, *(float(x) for x in point))
+    return float(light[0] + np.linalg.norm(light[1:]))
 
 
 def _cells(low: np.ndarray, high: np.ndarray) -> Cells:

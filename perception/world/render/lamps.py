@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from perception.core.classes import Class
 from perception.world.geometry.mesh import Mesh
@@ -10,8 +13,7 @@ from perception.world.geometry.raycast import Accelerator
 from perception.world.materials import Material
 from perception.world.render.ambient import Ambient, looked_up
 
-CLUSTER = 1.2  # m: surfaces of one lamp are no farther apart
-MIN_HEIGHT = 1.9  # m above what is below it, of a lamp that lights a place
+CLUSTER = 0.6  # m: the middles of neighbouring surfaces of one lamp are no farther apart
 INDOOR_SKY = 0.25  # share of the sky below which a lamp hangs in a room
 STREET_POWER, STREET_REACH = 34.0, 24.0  # light at 1 m; m
 ROOM_POWER, ROOM_REACH = 1.5, 9.0
@@ -39,9 +41,9 @@ def find_lamps(mesh: Mesh) -> np.ndarray:
     if not len(corners):
         return np.zeros((0, 3))
     middles = corners.mean(axis=1)
-    cells = np.floor(middles / CLUSTER).astype(np.int64)
-    _, number = np.unique(cells, axis=0, return_inverse=True)
-    number = number.reshape(-1)
+    pairs = cKDTree(middles).query_pairs(CLUSTER, output_type="ndarray")
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(middles), len(middles)))
+    number = connected_components(links, directed=False)[1]
     count = np.bincount(number)
     places = np.stack([np.bincount(number, middles[:, k]) / count for k in range(3)], axis=1)
     lowest = np.full(len(count), np.inf)

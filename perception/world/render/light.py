@@ -7,7 +7,7 @@ import numpy as np
 from perception.world.render.weather import Weather
 
 GROUND_ALBEDO = np.array([0.26, 0.25, 0.23])  # of what light bounces off, linear
-LAMP_COLOR = np.array([1.0, 0.82, 0.58])
+STREET_COLOR, ROOM_COLOR = np.array([1.0, 0.80, 0.54]), np.array([1.0, 0.94, 0.84])  # of lamps
 ADAPTATION = 0.85  # of the exposure to the place; 1: everything equally bright
 MAX_GAIN = 14.0
 CANYON = 0.45  # share of the sky from which on the exposure is that of the open
@@ -43,7 +43,7 @@ def light_of(weather: Weather, exposure: float, openness: float = 1.0) -> Light:
         _triple(weather.sun_color),
         _triple(sky),
         _triple(bounce),
-        _triple(LAMP_COLOR),
+        _triple(ROOM_COLOR + (STREET_COLOR - ROOM_COLOR) * min(3.0 * openness, 1.0)),
         _triple(weather.horizon_color),
         _triple(weather.glow_color),
         ROOM_LIGHT,

@@ -125,7 +125,7 @@ def develop(image, key, shot, read, curve, out):
     """sRGB (H, W, 3) uint8 of linear light, with vignette and noise of variance `shot` * light + `read`^2."""
     height, width = out.shape[0], out.shape[1]
     cx, cy = 0.5 * (width - 1), 0.5 * (height - 1)
-    corner = VIGNETTE / (cx * cx + cy * cy)
+    corner = VIGNETTE / max(cx * cx + cy * cy, 1.0)
     key = np.uint64(key)
     for y in range(height):
         for x in range(width):

@@ -6,6 +6,7 @@ What is not in the image is the sky, or the haze of the street.
 import numba
 import numpy as np
 
+from perception.world.render.hashing import hash01
 from perception.world.render.sky import radiance
 
 STEPS = 14
@@ -14,16 +15,6 @@ THICKNESS = 0.5  # m, and this share of the step, that things are deep behind wh
 HALVINGS = 3  # of the last step where something was met
 RIPPLE = 0.035  # rad, by which rain makes the water uneven
 LEAST = 0.004  # share of light that is worth the work
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _noise(x, y, k):
-    """A random number in 0 to 1."""
-    h = np.uint32(x) * np.uint32(0x8DA6B343) ^ np.uint32(y) * np.uint32(0xD8163841)
-    h = h ^ np.uint32(k) * np.uint32(0xCB1AB31F)
-    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x2C1B3C6D)
-    h = (h ^ (h >> np.uint32(12))) * np.uint32(0x297A2D39)
-    return float((h ^ (h >> np.uint32(15))) >> np.uint32(8)) * (1.0 / 16777216.0)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -71,10 +62,10 @@ def add_reflections(image, water, depth, normals, rays, K, R_world_camera, mirro
                 dx, dy = rays[y, x, 0], rays[y, x, 1]
                 scale = 1.0 / np.sqrt(dx * dx + dy * dy + 1.0)
                 nx, ny, nz = normals[y, x, 0], normals[y, x, 1], normals[y, x, 2]
-                nx, nz = nx + RIPPLE * (_noise(x, y, 1) - 0.5), nz + RIPPLE * (_noise(x, y, 2) - 0.5)
+                nx, nz = nx + RIPPLE * (hash01(x, y, 1) - 0.5), nz + RIPPLE * (hash01(x, y, 2) - 0.5)
                 along = 2.0 * scale * (dx * nx + dy * ny + nz)
                 rx, ry, rz = dx * scale - along * nx, dy * scale - along * ny, scale - along * nz
-                u, v, is_met = _met(depth, K, dx * z, dy * z, z, rx, ry, rz, 0.6 + 0.8 * _noise(x, y, 3))
+                u, v, is_met = _met(depth, K, dx * z, dy * z, z, rx, ry, rz, 0.6 + 0.8 * hash01(x, y, 3))
                 w = water[y, x, 0]
                 if is_met:
                     r, g, b = r + w * image[v, u, 0], g + w * image[v, u, 1], b + w * image[v, u, 2]

@@ -9,6 +9,7 @@ import numpy as np
 from perception.world.materials import VARIANTS, Material, Texture
 from perception.world.render.ambient import Ambient, gather_all
 from perception.world.render.fragments import collect, locate
+from perception.world.render.hashing import hash01
 from perception.world.render.light import Light
 from perception.world.render.shadows import ShadowMap, sunlit_all
 from perception.world.render.sky import SUN_RADIUS, Sky, radiance
@@ -241,15 +242,6 @@ def _spotlight(spots, x, y, z, nx, ny, nz):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _lattice(i, j):
-    """A random number in 0 to 1 at a point of an integer grid."""
-    h = np.uint32(i) * np.uint32(0x8DA6B343) ^ np.uint32(j) * np.uint32(0xD8163841)
-    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x2C1B3C6D)
-    h = (h ^ (h >> np.uint32(12))) * np.uint32(0x297A2D39)
-    return float((h ^ (h >> np.uint32(15))) >> np.uint32(8)) * (1.0 / 16777216.0)
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _puddle(x, y):
     """How deep the water stands at a place of the ground: 0 damp, 1 a puddle."""
     total = 0.0
@@ -260,7 +252,7 @@ def _puddle(x, y):
         a, b = u - i, v - j
         a, b = a * a * (3.0 - 2.0 * a), b * b * (3.0 - 2.0 * b)
         k, m = int(i), int(j)
-        low = _lattice(k, m) * (1.0 - a) + _lattice(k + 1, m) * a
-        high = _lattice(k, m + 1) * (1.0 - a) + _lattice(k + 1, m + 1) * a
+        low = hash01(k, m, octave) * (1.0 - a) + hash01(k + 1, m, octave) * a
+        high = hash01(k, m + 1, octave) * (1.0 - a) + hash01(k + 1, m + 1, octave) * a
         total += (low * (1.0 - b) + high * b) * (0.7 if octave == 0 else 0.3)
     return min(max((total - 0.42) * 4.0, 0.0), 1.0)

@@ -14,7 +14,9 @@ SUN_MAP_SIZE = 4096  # px, of what stands still
 LOCAL_SIZE, LOCAL_REACH = 768, 36.0  # px; m around the camera, of what moves
 TAPS = 4  # bilinear, on a ring that is turned from pixel to pixel
 RING = 0.11  # m, radius of the half shadow
-MIN_OFFSET = 0.03  # m, off the surface and towards the sun; at least a texel: hides the steps of the map
+OFFSET, MIN_OFFSET = 0.8, 0.03  # texels, and m at least, off the surface and towards the sun: hide the map's steps
+MIN_RADIUS = 0.75  # texels, of the ring
+FLATTEST = 0.08  # sine of the angle of the sun's rays to a surface, below which its slope is not followed
 
 
 _ORDER = np.array([0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5])  # far apart where pixels are near (Bayer)
@@ -56,21 +58,34 @@ def _is_hidden(depth, column, row, z):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def sunlit(depth, T, radius, bias, x, y, z, cosine, sine):
-    """Share of the sun's disc that a point sees; (cosine, sine) turns the taps; `radius` in texels, `bias` in m."""
+def _slopes(T, texel, nx, ny, nz):
+    """Depth (m) that a plane of this normal gains per texel to the right and down."""
+    ahead = T[2, 0] * nx + T[2, 1] * ny + T[2, 2] * nz
+    scale = -texel * texel / min(ahead, -FLATTEST)
+    across, down = T[0, 0] * nx + T[0, 1] * ny + T[0, 2] * nz, T[1, 0] * nx + T[1, 1] * ny + T[1, 2] * nz
+    return across * scale, down * scale
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def sunlit(depth, T, texel, x, y, z, nx, ny, nz, cosine, sine):
+    """Share of the sun's disc that is seen from a point of a plane with normal n; (cosine, sine) turns the taps."""
+    offset, radius = max(OFFSET * texel, MIN_OFFSET), max(RING / texel, MIN_RADIUS)
+    x, y, z = x + offset * nx, y + offset * ny, z + offset * nz
     column = T[0, 0] * x + T[0, 1] * y + T[0, 2] * z + T[0, 3]
     row = T[1, 0] * x + T[1, 1] * y + T[1, 2] * z + T[1, 3]
-    far = T[2, 0] * x + T[2, 1] * y + T[2, 2] * z + T[2, 3] - bias
+    far = T[2, 0] * x + T[2, 1] * y + T[2, 2] * z + T[2, 3] - offset
+    across, down = _slopes(T, texel, nx, ny, nz)
     c, s = cosine * radius, sine * radius
-    hidden = _is_hidden(depth, column + c, row + s, far) + _is_hidden(depth, column - c, row - s, far)
-    hidden += _is_hidden(depth, column - s, row + c, far) + _is_hidden(depth, column + s, row - c, far)
+    p, q = c * across + s * down, c * down - s * across  # depth of the plane at the taps, seen from its middle
+    hidden = _is_hidden(depth, column + c, row + s, far + p) + _is_hidden(depth, column - c, row - s, far - p)
+    hidden += _is_hidden(depth, column - s, row + c, far + q) + _is_hidden(depth, column + s, row - c, far - q)
     if hidden == 0:
         return 1.0
     if hidden == 4:
         return 0.0
-    lit = _is_lit(depth, column + c, row + s, far) + _is_lit(depth, column - c, row - s, far)
-    c, s = 0.5 * c, 0.5 * s
-    lit += _is_lit(depth, column - s, row + c, far) + _is_lit(depth, column + s, row - c, far)
+    lit = _is_lit(depth, column + c, row + s, far + p) + _is_lit(depth, column - c, row - s, far - p)
+    c, s, q = 0.5 * c, 0.5 * s, 0.5 * q
+    lit += _is_lit(depth, column - s, row + c, far + q) + _is_lit(depth, column + s, row - c, far - q)
     return lit / TAPS
 
 
@@ -80,21 +95,22 @@ def sunlit_all(still, moving, sun, count, rows, columns, line, looks, let_throug
 
     `let_through` (materials,): share of light that comes through a surface.
     """
-    depth, T, radius = still.depth, still.to_map, max(RING / still.texel, 0.75)
-    depth_2, T_2, radius_2 = moving.depth, moving.to_map, max(RING / moving.texel, 0.75)
-    offset, offset_2 = max(1.2 * still.texel, MIN_OFFSET), max(1.2 * moving.texel, MIN_OFFSET)
+    depth, T, texel = still.depth, still.to_map, still.texel
+    depth_2, T_2, texel_2 = moving.depth, moving.to_map, moving.texel
     for i in range(count):
         lit[i] = 0.0
         if rows[i] < 0:
             continue
-        nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
-        if nx * sun[0] + ny * sun[1] + nz * sun[2] <= 0.0 and let_through[looks[rows[i], 3]] == 0.0:
-            continue
-        x, y, z = points[i, 0] + offset * nx, points[i, 1] + offset * ny, points[i, 2] + offset * nz
+        nx, ny, nz = float(normals[i, 0]), float(normals[i, 1]), float(normals[i, 2])
+        if nx * sun[0] + ny * sun[1] + nz * sun[2] <= 0.0:
+            if let_through[looks[rows[i], 3]] == 0.0:
+                continue
+            nx, ny, nz = -nx, -ny, -nz
+        x, y, z = float(points[i, 0]), float(points[i, 1]), float(points[i, 2])
         turn = TURNS[(line & 3) * 4 + (columns[i] & 3)]
-        share = sunlit(depth, T, radius, offset, x, y, z, turn[0], turn[1])
+        share = sunlit(depth, T, texel, x, y, z, nx, ny, nz, turn[0], turn[1])
         if share > 0.0 and depth_2.shape[0] > 2:
-            share = share * sunlit(depth_2, T_2, radius_2, offset_2, x, y, z, turn[0], turn[1])
+            share = share * sunlit(depth_2, T_2, texel_2, x, y, z, nx, ny, nz, turn[0], turn[1])
         lit[i] = share
 
 

@@ -53,7 +53,7 @@ class Command(click.Group):
 @click.version_option(__version__)
 @click.option("-v", "--verbose", is_flag=True, help="Show what the parts log, not only warnings.")
 def main(verbose: bool) -> None:
-    """LiDAR-inertial odometry for robots: live over ROS 2, on recordings, and in generated worlds."""
+    """LiDAR-inertial odometry and cameras for robots: live over ROS 2, on recordings, and in generated worlds."""
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
@@ -63,7 +63,7 @@ def main(verbose: bool) -> None:
 @click.argument("recording", type=ANY_PATH)
 @click.option("--out", type=ANY_PATH, required=True, help="Folder for the results; made when it is not there.")
 @click.option("--rate", default=0.0, show_default="as fast as possible", help="Times real time; waits, never drops.")
-@click.option("--stages", help="Only these stages, comma separated.")
+@click.option("--stages", help="These stages, comma separated, e.g. odometry,camera.  [default: odometry]")
 @with_config
 def replay(
     recording: Path,
@@ -110,7 +110,8 @@ def run(
     """Run the pipeline live over ROS 2 until Ctrl-C: what `ros2 launch perception full.launch.py` starts.
 
     The nodes hear /points, /imu and /tf_static and publish odometry, odometry_imu, path, cloud_registered, /tf and
-    /diagnostics.
+    /diagnostics. With --set input.camera_topics='[/camera/image_raw]' a camera node joins them and publishes
+    rectified images.
     """
     from nodes.description import RunOptions
     from nodes.supervisor import supervise

@@ -73,12 +73,12 @@ class _Fleet:
     def _body(self, kind: Class) -> Mesh:
         match kind:
             case Class.TRUCK:
-                return make_truck(self.rng, self.variety)
+                return make_truck(self.rng, self.variety, is_lit=True)
             case Class.BUS:
-                return make_bus(self.rng, self.variety)
+                return make_bus(self.rng, self.variety, is_lit=True)
             case Class.MOTORCYCLE:
                 return make_motorcycle(self.rng, self.variety, has_rider=True)
-        return make_car(self.rng, self.variety)
+        return make_car(self.rng, self.variety, is_lit=True)
 
     def _add(self, mesh: Mesh, motion: Vehicle | Beside, kind: Class) -> None:
         mover, thing = rigid(mesh, motion, self._first + len(self.things), kind)

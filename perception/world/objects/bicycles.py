@@ -33,6 +33,7 @@ from perception.world.objects.shapes import (
     rod,
     rotated,
     rounded_box,
+    switched_off,
     upright_oval,
     vec,
 )
@@ -73,7 +74,7 @@ def make_bicycle(rng: np.random.Generator | None = None, variety: Variety = TRAI
         _add_spoked_wheel(parts, hub, kind)
     seat, head = _add_frame(parts, kind, rear, front, paint(rng))
     _CARRIED[kind.carries](parts, kind, head)
-    mesh = parts.mesh()
+    mesh = parts.mesh() if has_rider else switched_off(parts.mesh())
     return joined([mesh, _rider(rng, variety, Class.BICYCLE, seat, 0.55)]) if has_rider else mesh
 
 
@@ -183,7 +184,7 @@ def make_motorcycle(rng: np.random.Generator, variety: Variety = TRAINING, has_r
     """A motorcycle or a scooter, all of it `Class.MOTORCYCLE`, its rider too: 350 to 500 triangles, ridden 950."""
     parts = Parts(Class.MOTORCYCLE)
     seat, lean = variety.choose(rng, MOTORCYCLES)(parts, rng, variety)
-    mesh = parts.mesh()
+    mesh = parts.mesh() if has_rider else switched_off(parts.mesh())
     return joined([mesh, _rider(rng, variety, Class.MOTORCYCLE, seat, lean)]) if has_rider else mesh
 
 

@@ -9,7 +9,17 @@ from perception.world.geometry.mesh import Mesh
 from perception.world.materials import Material, Texture
 from perception.world.objects.coachwork import Shell, add_axles, add_shell, arch, arch_stations, end_panel, side_panels
 from perception.world.objects.colours import BLACK, BRIGHT, DARK, RED_LAMP, WHITE_LAMP, one_of, pane, plate
-from perception.world.objects.shapes import UNIT_UVS, Parts, Stuff, beam, both_sides, panel, rounded_box, shade
+from perception.world.objects.shapes import (
+    UNIT_UVS,
+    Parts,
+    Stuff,
+    beam,
+    both_sides,
+    panel,
+    rounded_box,
+    shade,
+    switched_off,
+)
 from perception.world.variety import TRAINING, Variety
 
 SIGN_AMBER = Stuff(Material.LAMP, (250, 190, 60))
@@ -44,8 +54,11 @@ BUSES: tuple[BusKind, ...] = (
 )
 
 
-def make_bus(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A bus of random kind and colours, 550 to 900 triangles, `Class.BUS`: x ahead, origin below the middle."""
+def make_bus(rng: np.random.Generator, variety: Variety = TRAINING, is_lit: bool = False) -> Mesh:
+    """A bus of random kind and colours, 550 to 1300 triangles, `Class.BUS`: x ahead, origin below the middle.
+
+    `is_lit`: its lamps are on, as of one that drives.
+    """
     kind = variety.choose(rng, BUSES, (3.0, 1.5, 1.0, 1.0, 1.0))
     parts, glass = Parts(Class.BUS), pane(rng, variety, (84, 92, 98))
     lower = Stuff(Material.PAINT, one_of(rng, BRIGHT))
@@ -63,7 +76,7 @@ def make_bus(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
         z = (kind.floor + 0.25, kind.sill - 0.08)
         x = (kind.axles[0] * kind.length + 0.75, kind.axles[0] * kind.length + 2.2)
         parts.add(side_panels(*x, *z, half)[:2], poster, uvs=UNIT_UVS)
-    return parts.mesh()
+    return parts.mesh() if is_lit else switched_off(parts.mesh())
 
 
 def _places(kind: BusKind) -> list[float]:

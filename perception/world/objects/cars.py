@@ -11,7 +11,17 @@ from perception.world.geometry.mesh import Mesh
 from perception.world.materials import Material
 from perception.world.objects.car_body import CarShape, add_body, section
 from perception.world.objects.colours import BLACK, CHROME, TYRE, WHITE_LAMP, car_paint, pane, plate
-from perception.world.objects.shapes import UNIT_UVS, Parts, Stuff, beam, both_sides, panel, rounded_box, vec
+from perception.world.objects.shapes import (
+    UNIT_UVS,
+    Parts,
+    Stuff,
+    beam,
+    both_sides,
+    panel,
+    rounded_box,
+    switched_off,
+    vec,
+)
 from perception.world.objects.wheels import add_wheel, wheel
 from perception.world.variety import TRAINING, Variety
 
@@ -79,14 +89,18 @@ KINDS: tuple[CarKind, ...] = (  # the last quarter is held out
 )
 
 
-def make_car(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A car of random kind, size and colour, 600 to 900 triangles, `Class.CAR`: x ahead, origin below the middle."""
+def make_car(rng: np.random.Generator, variety: Variety = TRAINING, is_lit: bool = False) -> Mesh:
+    """A car of random kind, size and colour, 700 to 1000 triangles, `Class.CAR`: x ahead, origin below the middle.
+
+    `is_lit`: its lamps are on, as of one that drives.
+    """
     kind = variety.choose(rng, KINDS, [kind.weight for kind in KINDS])
-    return car_of(kind, rng, variety)
+    mesh = car_of(kind, rng, variety)
+    return mesh if is_lit else switched_off(mesh)
 
 
 def car_of(kind: CarKind, rng: np.random.Generator, variety: Variety) -> Mesh:
-    """A car of one kind."""
+    """A car of one kind, its lamps on."""
     scale = rng.normal(1.0, SPREAD, size=3).clip(1.0 - 2.0 * SPREAD, 1.0 + 2.0 * SPREAD)
     shape = kind.shape.scaled(*scale)
     body = car_paint(rng)

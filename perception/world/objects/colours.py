@@ -9,7 +9,7 @@ from perception.world.objects.shapes import Stuff, Tint
 from perception.world.variety import Variety
 
 CAR_PAINTS: tuple[tuple[Tint, float], ...] = (
-    ((236, 236, 234), 0.2),
+    ((214, 215, 214), 0.2),
     ((28, 29, 32), 0.17),
     ((120, 124, 128), 0.15),
     ((184, 188, 192), 0.14),
@@ -87,7 +87,7 @@ BLACK = Stuff(Material.PLASTIC, (34, 35, 37))
 DARK = Stuff(Material.PLASTIC, (58, 60, 63))
 CHROME = Stuff(Material.METAL, (220, 222, 225))
 STEEL = Stuff(Material.METAL, (150, 153, 157))
-RED_LAMP = Stuff(Material.LAMP, (214, 24, 20))
+RED_LAMP = Stuff(Material.LAMP, (190, 14, 14))
 WHITE_LAMP = Stuff(Material.LAMP, (250, 246, 232))
 AMBER_LAMP = Stuff(Material.LAMP, (250, 150, 20))
 

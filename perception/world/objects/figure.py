@@ -133,7 +133,11 @@ def _trunk(build: Build, outfit: Outfit) -> Mesh:
     per_row, cap = 2 * SIDES, body[-2 * SIDES :]
     lower, upper = body[: split * per_row], body[split * per_row : -2 * SIDES]
     if len(lower):
-        parts.add(np.concatenate([lower, cap[:SIDES]]), outfit.trousers, smooth=True)
+        parts.add(
+            lower if outfit.legs in ("trousers", "wide") else np.concatenate([lower, cap[:SIDES]]),
+            outfit.trousers,
+            smooth=True,
+        )
         parts.add(np.concatenate([upper, cap[SIDES:]]), outfit.top, smooth=True)
     else:
         parts.add(np.concatenate([upper, cap]), outfit.top, smooth=True)
@@ -222,20 +226,20 @@ def _leg(build: Build, outfit: Outfit, side: float) -> Limb:
     y, hip = side * 0.085 * scale * build.breadth, build.hip
     cuff, calf = (0.085, 0.08) if outfit.legs == "wide" else (0.045, 0.062)
     rows = [(ANKLE * s, cuff), (0.68 * KNEE * s, calf), (KNEE * s, 0.066), (hip - 0.02, 0.088)]
-    rings = np.array([oval((0.0, y, z), (r * scale, r * scale), 6) for z, r in rows])
+    rings = np.array([oval((0.0, y, z), (r * scale, r * scale), 5) for z, r in rows])
     body = loft(rings)
     is_bare = outfit.legs in ("shorts", "skirt")
     parts = Parts(Class.PEDESTRIAN)
     if is_bare:
         above = outfit.trousers if outfit.legs == "shorts" else outfit.skin
-        parts.add(body[:24], outfit.skin, smooth=True).add(body[24:36], above, smooth=True)
+        parts.add(body[:20], outfit.skin, smooth=True).add(body[20:30], above, smooth=True)
     else:
-        parts.add(body[:36], outfit.trousers, smooth=True)
+        parts.add(body[:30], outfit.trousers, smooth=True)
     shoe = np.array(
         [
-            oval((0.045 * scale, y, 0.0), (0.14 * scale, 0.048 * scale), 6, 2.6),
-            oval((0.04 * scale, y, 0.05 * scale), (0.125 * scale, 0.045 * scale), 6, 2.6),
-            oval((0.0, y, 0.1 * scale), (0.052 * scale, 0.048 * scale), 6),
+            oval((0.045 * scale, y, 0.0), (0.14 * scale, 0.048 * scale), 5, 2.6),
+            oval((0.04 * scale, y, 0.05 * scale), (0.125 * scale, 0.045 * scale), 5, 2.6),
+            oval((0.0, y, 0.1 * scale), (0.052 * scale, 0.048 * scale), 5),
         ]
     )
     return Limb(parts.add(loft(shoe), outfit.shoes, smooth=True).mesh(), np.array([0.0, y, hip]))

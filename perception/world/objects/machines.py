@@ -21,6 +21,7 @@ from perception.world.objects.shapes import (
     rod,
     rotated,
     rounded_box,
+    switched_off,
     vec,
 )
 from perception.world.variety import TRAINING, Variety
@@ -33,7 +34,7 @@ def make_construction_vehicle(rng: np.random.Generator, variety: Variety = TRAIN
     """A machine of a building site, 350 to 800 triangles, `Class.CONSTRUCTION_VEHICLE`."""
     parts = Parts(Class.CONSTRUCTION_VEHICLE)
     variety.choose(rng, MACHINES)(parts, rng, variety, Stuff(Material.PAINT, one_of(rng, PAINTS)))
-    mesh = parts.mesh()
+    mesh = switched_off(parts.mesh())
     size = rng.uniform(0.88, 1.08)
     mesh.triangles[...] *= np.float32(size)
     return mesh

@@ -1,7 +1,7 @@
 """Bodies that objects are put together from, and the collector of their parts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,6 +50,17 @@ class Parts:
     def mesh(self) -> Mesh:
         """All parts, in their order."""
         return joined(self._meshes)
+
+
+UNLIT = 0.72  # brightness of a lamp that is off by that of its glow
+
+
+def switched_off(mesh: Mesh) -> Mesh:
+    """The mesh with all its lamps off."""
+    lamps = mesh.material_ids == Material.LAMP
+    materials = np.where(lamps, np.uint8(Material.PLASTIC), mesh.material_ids)
+    tints = np.where(lamps[:, None], UNLIT * mesh.tints, mesh.tints).astype(np.uint8)
+    return replace(mesh, material_ids=materials, tints=tints)
 
 
 def shade(tint: Tint, factor: float) -> Tint:

@@ -41,6 +41,7 @@ from perception.world.objects.shapes import (
     rod,
     rotated,
     rounded_box,
+    switched_off,
     upright_oval,
     vec,
 )
@@ -50,8 +51,11 @@ WHITES = ((238, 238, 234), (226, 228, 230), (206, 210, 212))
 Load = Callable[[Parts, np.random.Generator, Variety, float, float, float], None]
 
 
-def make_truck(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A lorry with one of several bodies, 450 to 900 triangles, `Class.TRUCK`: x ahead, origin below the middle."""
+def make_truck(rng: np.random.Generator, variety: Variety = TRAINING, is_lit: bool = False) -> Mesh:
+    """A lorry with one of several bodies, 450 to 900 triangles, `Class.TRUCK`: x ahead, origin below the middle.
+
+    `is_lit`: its lamps are on, as of one that drives.
+    """
     parts, load = Parts(Class.TRUCK), variety.choose(rng, LOADS, (3.0, 1.0, 1.2, 1.0, 1.0, 1.0, 1.0))
     length, half, wheel = rng.uniform(6.4, 9.0), rng.uniform(1.1, 1.25), rng.uniform(0.42, 0.5)
     has_nose = rng.random() < 0.2
@@ -77,7 +81,7 @@ def make_truck(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
         for y in (0.18 - half, half - 0.18)
     ]
     parts.add(np.concatenate(guards), BLACK)
-    return parts.mesh()
+    return parts.mesh() if is_lit else switched_off(parts.mesh())
 
 
 def _box(parts: Parts, rng: np.random.Generator, variety: Variety, front: float, low: float, half: float) -> None:
@@ -241,7 +245,7 @@ def make_trailer(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
     """A trailer without what draws it, 250 to 600 triangles, `Class.TRAILER`: x ahead, origin below the middle."""
     parts = Parts(Class.TRAILER)
     variety.choose(rng, TRAILERS)(parts, rng, variety)
-    return parts.mesh()
+    return switched_off(parts.mesh())
 
 
 def _caravan(parts: Parts, rng: np.random.Generator, variety: Variety) -> None:

@@ -8,7 +8,7 @@ from perception.world.geometry.mesh import Mesh
 from perception.world.materials import VARIANTS, Material, Texture
 from perception.world.objects.buses import BUSES, make_bus
 from perception.world.objects.car_body import add_body, section, stations
-from perception.world.objects.cars import KINDS, car_of
+from perception.world.objects.cars import KINDS, car_of, make_car
 from perception.world.objects.colours import BLACK, car_paint, pane
 from perception.world.objects.shapes import Parts
 from perception.world.objects.vehicles import make_bicycle, make_motorcycle, make_truck
@@ -98,3 +98,12 @@ def test_a_double_decker_is_held_out_and_taller_than_the_others() -> None:
 def test_lorries_come_with_many_loads() -> None:
     shapes = {len(make_truck(np.random.default_rng(seed))) for seed in range(20)}
     assert len(shapes) >= 8
+
+
+@pytest.mark.parametrize("make", [make_car, make_bus, make_truck])
+def test_what_is_parked_has_its_lamps_off_and_what_drives_has_them_on(make) -> None:
+    parked, driving = (make(np.random.default_rng(5), TRAINING, is_lit=is_lit) for is_lit in (False, True))
+    assert not (parked.material_ids == Material.LAMP).any() and (driving.material_ids == Material.LAMP).any()
+    assert parked.triangles.tobytes() == driving.triangles.tobytes()
+    changed = (parked.tints != driving.tints).any(axis=1)
+    assert (changed == (driving.material_ids == Material.LAMP)).all()

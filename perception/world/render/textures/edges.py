@@ -64,6 +64,7 @@ def _every(count: int, shift: float = 0.0) -> tuple[float, ...]:
 
 
 _GRIDS: dict[tuple[Texture, int], tuple[tuple[float, ...], tuple[float, ...]]] = {  # shares of a repeat: u, v
+    (Texture.CONCRETE, 6): (_every(40), ()),
     (Texture.BRICK, 7): ((), (0.0, 0.4, 0.5, 0.9)),
     (Texture.PATTERN, 0): ((*_every(8), *_every(8, 0.35)), ()),
     (Texture.PATTERN, 3): (_every(12), _every(12)),

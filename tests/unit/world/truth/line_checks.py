@@ -5,8 +5,9 @@ from scipy.ndimage import distance_transform_edt
 
 from perception.core.geometry import inverse
 from perception.world.geometry.raycast import Accelerator
-from perception.world.materials import UNIT_TEXTURES, VARIANTS
-from perception.world.render.textures.bank import bake, sample
+from perception.world.materials import UNIT_TEXTURES, VARIANTS, Texture
+from perception.world.render.textures.bank import TextureBank, bake, sample
+from perception.world.render.textures.edges import grid_lines_of
 from perception.world.render.textures.mipmaps import linear_of, srgb_of
 from perception.world.sensors.cameras import Exposure
 
@@ -63,24 +64,37 @@ def _corners_in_camera(world: Accelerator, exposure: Exposure) -> np.ndarray:
 def _albedo(
     world: Accelerator, corners: np.ndarray, rows: np.ndarray, points: np.ndarray, focal: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Grey (H, W) of the albedo, textures in metres by their mean, and where there are pictures (H, W)."""
+    """Grey (H, W) of the albedo, by the mean of each texture without lines, and where there are pictures (H, W)."""
     mesh = world.mesh
     bank = bake(np.unique(mesh.texture_ids))
     light = bank.mean_colors[bank.layers[mesh.texture_ids]] * linear_of(mesh.tints)
     grey = (srgb_of(light).astype(float) @ LUMA)[np.maximum(rows, 0)]
-    units = [int(texture) for texture in UNIT_TEXTURES]
-    is_picture = (rows >= 0) & np.isin(mesh.texture_ids // VARIANTS, units)[np.maximum(rows, 0)]
-    for row in np.unique(rows[is_picture]):
-        texture_id, pixels = int(mesh.texture_ids[row]), rows == row
-        ways = corners[row, 1:] - corners[row, 0]
-        shares = (points[pixels] - corners[row, 0]) @ np.linalg.pinv(ways)
-        uv = mesh.uvs[row, 0] + shares @ (mesh.uvs[row, 1:] - mesh.uvs[row, 0])
-        metres = np.sqrt(
-            np.linalg.norm(np.cross(*ways)) / max(abs(np.linalg.det(mesh.uvs[row, 1:] - mesh.uvs[row, 0])), 1e-9)
-        )
-        layer = bank.layer(texture_id)
-        texels = bank.sizes[layer] * float(np.median(points[pixels][:, 2])) / (focal * max(metres, 1e-6))
-        level = int(np.clip(np.floor(np.log2(max(texels, 1.0))), 0, bank.num_levels[layer] - 1))
-        color = linear_of(sample(bank, texture_id, uv[:, 0], uv[:, 1], level)[:, :3].astype(np.uint8))
-        grey[pixels] = srgb_of(color * linear_of(mesh.tints[row])).astype(float) @ LUMA
+    lined = [
+        int(i) for i in bank.texture_ids if Texture(i // VARIANTS) in UNIT_TEXTURES or len(grid_lines_of(int(i))[0])
+    ]
+    is_picture = (rows >= 0) & np.isin(mesh.texture_ids, lined)[np.maximum(rows, 0)]
+    pixels = np.argwhere(is_picture)
+    order = np.argsort(rows[is_picture], kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(rows[is_picture][order])) + 1):
+        if len(part):
+            v, u = pixels[part].T
+            grey[v, u] = _picture_grey(world, bank, int(rows[v[0], u[0]]), corners, points[v, u], focal)
     return grey, is_picture
+
+
+def _picture_grey(
+    world: Accelerator, bank: TextureBank, row: int, corners: np.ndarray, points: np.ndarray, focal: float
+) -> np.ndarray:
+    """Grey (N,) of what is painted on one triangle at `points` (N, 3) in the camera frame."""
+    mesh, texture_id = world.mesh, int(world.mesh.texture_ids[row])
+    ways, uv_ways = corners[row, 1:] - corners[row, 0], mesh.uvs[row, 1:] - mesh.uvs[row, 0]
+    uv = mesh.uvs[row, 0] + (points - corners[row, 0]) @ np.linalg.pinv(ways) @ uv_ways
+    metres = np.sqrt(np.linalg.norm(np.cross(*ways)) / max(abs(np.linalg.det(uv_ways)), 1e-9))  # per unit of uv
+    layer = bank.layer(texture_id)
+    texels = bank.sizes[layer] * points[:, 2] / (focal * max(metres * bank.repeats[layer], 1e-6))
+    levels = np.clip(np.floor(np.log2(np.maximum(texels, 1.0))), 0, bank.num_levels[layer] - 1).astype(int)
+    color = np.zeros((len(points), 3))
+    for level in np.unique(levels):
+        at = levels == level
+        color[at] = sample(bank, texture_id, uv[at, 0], uv[at, 1], int(level))[:, :3]
+    return srgb_of(linear_of(color.astype(np.uint8)) * linear_of(mesh.tints[row])).astype(float) @ LUMA

@@ -14,6 +14,7 @@ from perception.world.variety import Variety
 STOREY = 3.1  # m
 GROUND_FLOOR = 0.4  # m above the ground at the middle of a house
 FRAME_DEPTH = 0.05  # m
+FULL_DETAIL = 9.5  # m above the foot of the wall, up to which windows have frames in the round
 DOOR_HALF = 0.55  # m
 
 PLASTERS: tuple[Tint, ...] = (
@@ -235,8 +236,11 @@ def dress(
 
 
 def _trimmed(fittings: Fittings, o: Opening, style: Style) -> None:
-    """A window with its frame, sill, surround and shutters."""
-    frame(fittings, o, style.frame, style.panes)
+    """A window with its frame, sill, surround and shutters; high up only what can be told apart from the street."""
+    if o.low - fittings.wall.low > FULL_DETAIL:
+        flat_frame(fittings, o, style.frame)
+    else:
+        frame(fittings, o, style.frame, style.panes)
     fittings.add(_fronts(box([o.start - 0.08, -0.12, o.low - 0.07], [o.stop + 0.08, 0.0, o.low])), style.trim)
     if style.has_surround:
         w = 0.13

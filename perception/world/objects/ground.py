@@ -14,7 +14,7 @@ from perception.world.variety import TRAINING, Variety
 
 KERB = 0.13  # m
 EARTH_DROP = 0.05  # m below the road
-CELL = 4.0  # m, largest edge of a piece of ground
+CELL = 5.0  # m, largest edge of a piece of ground
 ROAD, WALK, EARTH, PLAZA, FLOOR = 0, 1, 2, 3, 4
 LIFT = np.array([0.0, KERB, -EARTH_DROP, KERB, 0.0])  # m, by kind
 KERB_STONE = 0.16  # m, width of the stones at the edge of a pavement

@@ -12,11 +12,11 @@ from perception.world.objects.walls import Wall
 from perception.world.variety import TRAINING, Variety
 
 CLEARANCE = 2.3  # m below a street tree, kept free for traffic
-CARD = 0.85  # m, edge of a card in a crown
+CARD = 0.66  # m, edge of a card in a crown
 HEDGE_CARD = 0.42  # m
 HEDGE_DENSITY = 26  # cards per square metre of side view
-CARDS_PER_LEAF = 0.62  # a large card stands for several of the leaves that a configuration counts
-INNER_SHADE = 0.62  # tint of the innermost cards; the outermost are 1
+CARDS_PER_LEAF = 0.95  # a card stands for a cluster of the leaves that a configuration counts
+INNER_SHADE = 0.5  # tint of the innermost cards; the outermost are 1
 GREENS: tuple[Tint, ...] = ((255, 255, 255), (226, 240, 206), (238, 255, 214), (206, 226, 196), (246, 240, 190))
 AUTUMN: tuple[Tint, ...] = ((255, 206, 96), (255, 150, 70), (236, 110, 70), (246, 226, 110))
 FLOWERS: tuple[Tint, ...] = ((255, 90, 110), (255, 226, 90), (236, 236, 255), (220, 130, 255), (255, 150, 60))

@@ -18,6 +18,7 @@ from perception.world.variety import Variety
 LAWN, LAWN_DROP = 45.0, 0.12  # m around a building that stands alone, and below its floors
 PITCH = 27.0  # m, between the blocks
 NEAR, FAR = 24.0, 95.0  # m from the streets
+RIBBONS = 0.45  # share of the blocks with windows from end to end
 SHARE = 0.62  # of the places that hold a block
 FACES = ((Texture.PLASTER, Material.PLASTER, PLASTERS), (Texture.CONCRETE, Material.CONCRETE, GRAYS),
          (Texture.BRICK, Material.BRICK, BRICKS))  # fmt: skip
@@ -122,16 +123,21 @@ def _windows(area: Rectangle, ground: float, height: float, rng: np.random.Gener
     width, tall, pitch = rng.uniform(1.1, 2.4), rng.uniform(1.2, 1.7), rng.uniform(2.8, 3.6)
     corners = np.array([[area.x_low, area.y_low], [area.x_high, area.y_low], [area.x_high, area.y_high],
                         [area.x_low, area.y_high]])  # fmt: skip
-    faces = []
+    faces: list[list[list[float]]] = []
+    is_ribbon = rng.random() < RIBBONS
     for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         length = float(np.linalg.norm(b - a))
         along = (b - a) / length
         out = 0.03 * np.array([along[1], -along[0]])
         count = int((length - 1.0) / pitch)
+        levels = np.arange(ground + 1.2, ground + height - tall - 0.3, 3.0)
+        if is_ribbon:  # panes from end to end
+            p, q = a + out + 0.8 * along, b + out - 0.8 * along
+            faces += [[[*p, z], [*q, z], [*q, z + tall], [*p, z + tall]] for z in levels]
+            continue
         for k in range(count):
             start = 0.5 * (length - count * pitch) + (k + 0.5) * pitch - 0.5 * width
             p, q = a + out + start * along, a + out + (start + width) * along
-            levels = np.arange(ground + 1.2, ground + height - tall - 0.3, 3.0)
             faces += [[[*p, z], [*q, z], [*q, z + tall], [*p, z + tall]] for z in levels]
     return quads(np.array(faces).reshape(-1, 4, 3))
 

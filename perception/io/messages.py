@@ -1,6 +1,7 @@
 """Our records as standard ROS 2 messages, serialised without ROS: what generated recordings and viewers' files hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from perception.core.cameras import NUM_COEFFICIENTS, CameraModel
 from perception.core.classes import Class
+from perception.core.colours import CLASS_COLOURS, colour_of
 from perception.core.geometry import quaternion_from_matrix
 from perception.core.labels import OCCUPANCY_LOW, VOXEL, BoxLabels3d, LineLabels, ObjectLabels, OccupancyLabels
 from perception.core.stamps import NS_PER_S
@@ -23,19 +25,25 @@ POINT = np.dtype(
         "itemsize": 24,
     }
 )
-VOXELS = np.dtype(
-    {
-        "names": ["x", "y", "z", "class_id", "flow_x", "flow_y"],
-        "formats": ["<f4", "<f4", "<f4", "<u4", "<f4", "<f4"],
-    }
-)
 ODOM_FRAME = "odom"
 JPEG = "rgb8; jpeg compressed bgr8"
-_LINE_LIST, _ADD = 2, 0  # visualization_msgs/ImageMarker
+LINE_LIST, ADD = 2, 0  # visualization_msgs/ImageMarker
+CUBE, CUBE_LIST = 1, 6  # visualization_msgs/Marker
+CUBE_ALPHA = 0.45
 _LINE_COLOUR = (0.1, 1.0, 0.9, 1.0)
 _UINT16, _UINT32, _FLOAT32 = 4, 6, 7  # sensor_msgs/PointField
 _DATATYPES = {"<u2": _UINT16, "<u4": _UINT32, "<f4": _FLOAT32}
 _NO_ORIENTATION = np.array([-1.0, 0, 0, 0, 0, 0, 0, 0, 0])  # sensor_msgs/Imu: element 0 is -1 where there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Cube:
+    """A box in space to be drawn."""
+
+    label: str  # decides its colour
+    number: int
+    pose: Any  # geometry_msgs/Pose
+    size: Any  # geometry_msgs/Vector3, m
 
 
 class Messages:
@@ -142,8 +150,8 @@ class Messages:
             header=self._header(stamp_ns, frame_id),
             ns="lines",
             id=0,
-            type=_LINE_LIST,
-            action=_ADD,
+            type=LINE_LIST,
+            action=ADD,
             position=point(x=0.0, y=0.0, z=0.0),
             scale=1.5,
             outline_color=colour(*_LINE_COLOUR),
@@ -155,15 +163,52 @@ class Messages:
         )
 
     def voxels(self, stamp_ns: int, frame_id: str, labels: OccupancyLabels) -> bytes:
-        """`sensor_msgs/PointCloud2` of the middles of the occupied voxels with their class and flow."""
+        """`visualization_msgs/Marker` of the occupied voxels: a list of cubes in the colours of their classes."""
         where = np.argwhere(labels.semantics != Class.FREE)
-        points = np.zeros(len(where), dtype=VOXELS)
-        for axis, name in enumerate("xyz"):
-            points[name] = OCCUPANCY_LOW[axis] + VOXEL * (where[:, axis] + 0.5)
-        rows = tuple(where.T)
-        points["class_id"] = labels.semantics[rows]
-        points["flow_x"], points["flow_y"] = labels.flow[rows].T
-        return self._cloud(self._header(stamp_ns, frame_id), points, is_dense=False)
+        centres = OCCUPANCY_LOW + VOXEL * (where + 0.5)
+        point, colour = self._type("geometry_msgs/msg/Point"), self._type("std_msgs/msg/ColorRGBA")
+        shades = {int(kind): colour(*(value / 255.0 for value in rgb), 1.0) for kind, rgb in CLASS_COLOURS.items()}
+        vector = self._type("geometry_msgs/msg/Vector3")
+        return self._serialised(
+            "visualization_msgs/msg/Marker",
+            **self._plain_marker(),
+            header=self._header(stamp_ns, frame_id),
+            ns="occupancy",
+            id=0,
+            type=CUBE_LIST,
+            action=ADD,
+            pose=self._pose(np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0])),
+            scale=vector(VOXEL, VOXEL, VOXEL),
+            color=colour(1.0, 1.0, 1.0, 1.0),
+            lifetime=self._type("builtin_interfaces/msg/Duration")(sec=0, nanosec=0),
+            points=[point(x, y, z) for x, y, z in centres.tolist()],
+            colors=[shades[kind] for kind in labels.semantics[tuple(where.T)].tolist()],
+            text="",
+        )
+
+    def cubes(self, stamp_ns: int, frame_id: str, boxes: Sequence[Cube], seconds: int) -> bytes:
+        """`visualization_msgs/MarkerArray` with one cube for each box; they disappear after `seconds`."""
+        marker, colour = self._type("visualization_msgs/msg/Marker"), self._type("std_msgs/msg/ColorRGBA")
+        header, plain = self._header(stamp_ns, frame_id), self._plain_marker()
+        markers = [
+            marker(
+                **plain,
+                header=header,
+                ns=box.label,
+                id=box.number,
+                type=CUBE,
+                action=ADD,
+                pose=box.pose,
+                scale=box.size,
+                color=colour(*(value / 255.0 for value in colour_of(box.label)), CUBE_ALPHA),
+                lifetime=self._type("builtin_interfaces/msg/Duration")(sec=seconds, nanosec=0),
+                points=[],
+                colors=[],
+                text=f"{box.label} {box.number}",
+            )
+            for box in boxes
+        ]
+        return self._serialised("visualization_msgs/msg/MarkerArray", markers=markers)
 
     def path(self, stamp_ns: int, stamps_ns: np.ndarray, T_odom_base: np.ndarray) -> bytes:
         """`nav_msgs/Path` of poses (N, 4, 4) at times (N,)."""
@@ -215,6 +260,20 @@ class Messages:
             data=points.view(np.uint8),
             is_dense=is_dense,
         )
+
+    def _plain_marker(self) -> dict[str, Any]:
+        """The fields of a marker that has neither a mesh nor a texture."""
+        nothing = np.zeros(0, dtype=np.uint8)
+        image = self._type("sensor_msgs/msg/CompressedImage")
+        return {
+            "frame_locked": False,
+            "texture_resource": "",
+            "texture": image(header=self._header(0, ""), format="", data=nothing),
+            "uv_coordinates": [],
+            "mesh_resource": "",
+            "mesh_file": self._type("visualization_msgs/msg/MeshFile")(filename="", data=nothing),
+            "mesh_use_embedded_materials": False,
+        }
 
     def _hypothesis(self, class_id: int, score: float) -> Any:
         with_pose = self._type("vision_msgs/msg/ObjectHypothesisWithPose")

@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from perception.core.colours import colour_of, instance_colours
 from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
-from perception.io.interfaces import typestore
-from perception.io.messages import ODOM_FRAME, Messages
-from perception.view.colours import colour_of, instance_colours
+from perception.io.messages import ODOM_FRAME, Cube, Messages
 from perception.view.stream import Message, Schema, ros_schema
 
 LINE_LOOP = 2  # foxglove.PointsAnnotation
-CUBE, ADD = 1, 0  # visualization_msgs/Marker
 BOX_SECONDS = 1  # a box in space disappears so long after it was last seen
 PATH_STEP_NS = NS_PER_S  # between two messages of the path so far
 MASK_FOLDER = "instance"  # in a generated recording
@@ -102,30 +100,15 @@ class Overlays:
         yield Message(message.time_ns, f"{message.topic}/annotations", ANNOTATIONS, data)
 
     def _boxes_in_space(self, message: Message) -> Iterator[Message]:
-        types = typestore().types
-        marker, colour_type = types["visualization_msgs/msg/Marker"], types["std_msgs/msg/ColorRGBA"]
-        array, empty = message.decoded(), _empty_fields(types)
-        markers = []
-        for number, box in enumerate(array.detections):
-            label, _ = best(box)
-            r, g, b = (value / 255.0 for value in colour_of(label))
-            markers.append(
-                marker(
-                    header=array.header,
-                    ns=label,
-                    id=int(box.id) if box.id.isdigit() else number,
-                    type=CUBE,
-                    action=ADD,
-                    pose=box.bbox.center,
-                    scale=box.bbox.size,
-                    color=colour_type(r=r, g=g, b=b, a=0.45),
-                    text=f"{label} {box.id}",
-                    **empty,
-                )
-            )
-        name = "visualization_msgs/msg/MarkerArray"
-        data = bytes(typestore().serialize_cdr(types[name](markers=markers), name))
-        yield Message(message.time_ns, f"{message.topic}/markers", ros_schema(name), data)
+        array = message.decoded()
+        cubes = [
+            Cube(best(box)[0], int(box.id) if box.id.isdecimal() else number, box.bbox.center, box.bbox.size)
+            for number, box in enumerate(array.detections)
+        ]
+        data = self.write.cubes(message.time_ns, array.header.frame_id, cubes, BOX_SECONDS)
+        yield Message(
+            message.time_ns, f"{message.topic}/markers", ros_schema("visualization_msgs/msg/MarkerArray"), data
+        )
 
     def _masks(self, message: Message) -> Iterator[Message]:
         """The n-th image of a camera belongs to its n-th instance map."""
@@ -171,27 +154,6 @@ def extent(box: Any) -> tuple[float, float, float, float]:
     """Centre and half sizes in px."""
     centre = box.center.position
     return float(centre.x), float(centre.y), 0.5 * float(box.size_x), 0.5 * float(box.size_y)
-
-
-def _empty_fields(types: Any) -> dict[str, Any]:
-    """The fields of a marker that a cube does not use."""
-    duration = types["builtin_interfaces/msg/Duration"](sec=BOX_SECONDS, nanosec=0)
-    time = types["builtin_interfaces/msg/Time"](sec=0, nanosec=0)
-    header = types["std_msgs/msg/Header"](stamp=time, frame_id="")
-    texture = types["sensor_msgs/msg/CompressedImage"](header=header, format="", data=np.zeros(0, np.uint8))
-    mesh = types["visualization_msgs/msg/MeshFile"](filename="", data=np.zeros(0, np.uint8))
-    return {
-        "lifetime": duration,
-        "frame_locked": False,
-        "points": [],
-        "colors": [],
-        "texture_resource": "",
-        "texture": texture,
-        "uv_coordinates": [],
-        "mesh_resource": "",
-        "mesh_file": mesh,
-        "mesh_use_embedded_materials": False,
-    }
 
 
 def _rgba(colour: tuple[int, int, int], alpha: float) -> dict[str, float]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from perception.core.colours import colour_of
 from perception.core.files import write_atomic
 from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
-from perception.view.colours import colour_of
 from perception.view.moments import ImageBox, Moment, SpaceBox
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from perception.core.colours import colour_of
 from perception.core.errors import MissingDependency
-from perception.view.colours import colour_of
 from perception.view.moments import Moment
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _log(stream: "rr.RecordingStream", moment: Moment) -> None:
     for camera, data in moment.images.items():
         if not data:
             continue
-        stream.log(f"cameras/{camera}", rr.EncodedImage(contents=data))
+        stream.log(f"cameras/{camera}", rr.EncodedImage(contents=data, media_type=media_type(data)))
         boxes_2d = moment.image_boxes.get(camera, [])
         extents = np.array([box.extent for box in boxes_2d], dtype=np.float64).reshape(-1, 4)
         drawn = rr.Boxes2D(
@@ -68,3 +68,8 @@ def _log(stream: "rr.RecordingStream", moment: Moment) -> None:
             colors=[colour_of(box.label) for box in boxes_2d],
         )
         stream.log(f"cameras/{camera}/boxes", drawn)
+
+
+def media_type(image: bytes) -> str:
+    """Of a JPEG or PNG, by its first bytes."""
+    return "image/jpeg" if image.startswith(b"\xff\xd8") else "image/png"

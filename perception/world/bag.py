@@ -6,10 +6,12 @@ sweep with its IMU samples: a reader unpacks no more than it needs.
 
 import heapq
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from perception.core.labels import OccupancyLabels
 from perception.core.stamps import NS_PER_MS
 from perception.core.types import ImuBatch
 from perception.io.messages import Messages
@@ -26,7 +28,12 @@ TOPICS = {
     "/clock": "rosgraph_msgs/msg/Clock",
 }
 TRUE_POSES, TRUE_BOXES = "/ground_truth/odometry", "/ground_truth/boxes"
-TRUTH_TOPICS = {TRUE_POSES: "nav_msgs/msg/Odometry", TRUE_BOXES: "vision_msgs/msg/Detection3DArray"}
+TRUE_VOXELS = "/ground_truth/occupancy"
+TRUTH_TOPICS = {
+    TRUE_POSES: "nav_msgs/msg/Odometry",
+    TRUE_BOXES: "vision_msgs/msg/Detection3DArray",
+    TRUE_VOXELS: "visualization_msgs/msg/Marker",
+}
 CAMERA_TOPICS = {
     "image_raw/compressed": "sensor_msgs/msg/CompressedImage",
     "camera_info": "sensor_msgs/msg/CameraInfo",
@@ -47,8 +54,18 @@ def topics_of(cameras: tuple[Camera, ...]) -> dict[str, str]:
     return out
 
 
-def write_bag(folder: Path, recording: SyntheticRecording, shelf: Shelf, progress: Callable[[int], None]) -> None:
-    """Write the bag of a recording whose pictures lie on a shelf. `progress` is told the number of scans done."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was made of a recording before its bag is written."""
+
+    shelf: Shelf
+    key_frame: Callable[[int], OccupancyLabels | None]  # the occupancy at a picture's number
+
+
+def write_bag(
+    folder: Path, recording: SyntheticRecording, taken: Taken | None, progress: Callable[[int], None]
+) -> None:
+    """Write the bag of a recording; `taken` where it has cameras. `progress` is told the number of scans done."""
     from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
     messages = Messages()
@@ -59,7 +76,9 @@ def write_bag(folder: Path, recording: SyntheticRecording, shelf: Shelf, progres
             topic: bag.add_connection(topic, kind, typestore=messages.typestore, offered_qos_profiles=_qos(topic))
             for topic, kind in topics_of(recording.cameras).items()
         }
-        streams = [_sensors(recording, messages, progress), *_pictures(recording, messages, shelf)]
+        streams = [_sensors(recording, messages, progress)]
+        if taken is not None:
+            streams += [*_pictures(recording, messages, taken.shelf), _voxels(recording, messages, taken)]
         for time_ns, topic, data in heapq.merge(*streams, key=itemgetter(0)):
             bag.write(connections[topic], time_ns, data)
 
@@ -112,6 +131,15 @@ def _pictures(recording: SyntheticRecording, messages: Messages, shelf: Shelf) -
                 yield stamp_ns, topics[3], messages.lines(stamp_ns, camera.frame_id, labels.lines)
 
     return map(of, recording.cameras)
+
+
+def _voxels(recording: SyntheticRecording, messages: Messages, taken: Taken) -> Iterator[Message]:
+    """Occupancy in the frame of the base at the stamp of the first camera."""
+    for number in range(recording.num_pictures):
+        labels = taken.key_frame(number)
+        if labels is not None:
+            stamp_ns = EPOCH_NS + recording.picture_time_ns(recording.cameras[0], number)
+            yield stamp_ns, TRUE_VOXELS, messages.voxels(stamp_ns, BASE_FRAME, labels)
 
 
 def _imu(messages: Messages, batch: ImuBatch, row: int, recording: SyntheticRecording) -> bytes:

@@ -8,6 +8,7 @@ from perception.core.labels import BoxLabels3d, OccupancyLabels
 from perception.io.datasets.box_writer import BoxWriter
 from perception.io.datasets.coco_writer import CocoWriter, ImageEntry, YoutubeVisWriter
 from perception.io.datasets.occ3d_writer import CameraEntry, KeyFrame, OccupancyWriter
+from perception.io.datasets.occupancy_files import occupancy_paths, read_occupancy
 from perception.io.datasets.wireframe_writer import WireframeWriter
 from perception.world.recording import EPOCH_NS, SyntheticRecording
 from perception.world.sensors.cameras import Camera
@@ -74,6 +75,13 @@ class DataSets:
     def has_key_frame(self, number: int) -> bool:
         """True where a key frame was noted."""
         return self._occupancy is not None and (self._scene, _token(number)) in self._occupancy
+
+    def key_frame(self, number: int) -> OccupancyLabels | None:
+        """The occupancy of a key frame that was noted; None where there is none."""
+        if self._occupancy is None:
+            return None
+        occ3d, openocc = occupancy_paths(self._occupancy.root, self._scene, _token(number))
+        return read_occupancy(occ3d, openocc) if occ3d is not None else None
 
     def add_key_frame(self, number: int, labels: OccupancyLabels, boxes: BoxLabels3d) -> None:
         """Note the boxes and the occupancy of one key frame, with the poses of all cameras at their own stamps."""

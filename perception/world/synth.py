@@ -11,11 +11,11 @@ from perception import __version__
 from perception.core.config import to_yaml
 from perception.core.errors import ConfigError, InvalidInput
 from perception.core.files import write_atomic
-from perception.world.bag import topics_of, write_bag
+from perception.world.bag import Taken, topics_of, write_bag
 from perception.world.config import WorldConfig
 from perception.world.data_sets import DEFAULT_FORMATS, FORMATS, Wanted
 from perception.world.recording import EPOCH_NS, REFERENCE_STEP_NS, SyntheticRecording
-from perception.world.shelf import LABELS, Shelf
+from perception.world.shelf import LABELS
 
 SIDECAR = "generated.json"  # marks a folder as one that this module wrote
 POSES, LOOPS = "poses", "loops.json"
@@ -118,16 +118,17 @@ def _record(
     folder: Path, name: str, recording: SyntheticRecording, formats: Collection[str], progress: Progress
 ) -> None:
     """Take the pictures, then write the bag, which needs them; a bag that was interrupted is begun again."""
-    num_jobs = 0
+    num_jobs, taken = 0, None
     if recording.cameras:
         from perception.world.capture import Studio
 
         studio = Studio(recording, folder, Wanted.from_names(formats))
         num_jobs = len(studio.jobs)
         studio.take_all(lambda done: progress(done, num_jobs + recording.num_scans))
+        taken = Taken(studio.shelf, studio.data_sets.key_frame)
     bag = folder / "bag" / name
     shutil.rmtree(bag.parent, ignore_errors=True)
-    write_bag(bag, recording, Shelf(folder), lambda done: progress(num_jobs + done, num_jobs + recording.num_scans))
+    write_bag(bag, recording, taken, lambda done: progress(num_jobs + done, num_jobs + recording.num_scans))
     for file in bag.iterdir():
         file.replace(folder / file.name)
     shutil.rmtree(bag.parent)

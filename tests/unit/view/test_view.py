@@ -13,6 +13,7 @@ import pytest
 
 from perception.core.cameras import CameraModel
 from perception.core.classes import Class
+from perception.core.colours import CLASS_COLOURS, instance_colours
 from perception.core.errors import InvalidInput
 from perception.core.labels import BoxLabels3d, ObjectLabels
 from perception.core.trajectory import Trajectory
@@ -20,7 +21,6 @@ from perception.core.types import Scan
 from perception.io.config import InputConfig
 from perception.io.messages import Messages
 from perception.io.trajectories import write_tum
-from perception.view.colours import CLASS_COLOURS, instance_colours
 from perception.view.run import Sinks, Viewer
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -198,6 +198,7 @@ def test_a_browser_shows_the_images_and_the_view_from_above(recording: Path, tmp
     assert 'data-points="' in dom and 'data-points="0"' not in dom
 
 
+@pytest.mark.filterwarnings("error")
 def test_the_rerun_file_has_every_moment(recording: Path, tmp_path: Path) -> None:
     pytest.importorskip("rerun")
     assert show(recording, rerun=tmp_path / "view.rrd") == [f"wrote {tmp_path / 'view.rrd'}: {NUM} moments"]

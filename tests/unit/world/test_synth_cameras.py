@@ -100,6 +100,9 @@ def test_the_bag_delivers_the_images_with_their_calibration_and_the_truth(folder
     for topic in ("image_raw/compressed", "camera_info", "ground_truth/detections", "ground_truth/lines"):
         assert counts[f"/camera/{topic}"] == NUM, topic
     assert counts["/ground_truth/odometry"] == counts["/ground_truth/boxes"] == counts["/points"] == 5
+    voxels = messages["/ground_truth/occupancy"]
+    assert counts["/ground_truth/occupancy"] == 1 and len(voxels.points) == len(voxels.colors) > 500
+    assert voxels.scale.x == pytest.approx(0.4) and voxels.header.frame_id == "base_link"
     model = make_cameras(CONFIG.cameras)[0].model
     np.testing.assert_allclose(messages["/camera/camera_info"].k.reshape(3, 3), model.K)
     places = {t.child_frame_id: t.header.frame_id for t in messages["/tf_static"].transforms}

@@ -8,7 +8,7 @@ INSTALL = PYTHON=$(PYTHON) requirements/install.sh $(VENV)
 SOURCES := perception slam nodes tests benchmarks launch docs setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint check smoke bench docs lock clean
+.PHONY: help setup demo test test-long lint check smoke bench bench-world docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -16,12 +16,15 @@ help: ## this list
 setup: ## environment in .venv with the pinned dependencies, message packages and compiled kernels
 	@$(INSTALL)
 
-demo: setup ## set up, make a recording (or take BAG=path), replay it, write demo/report.html
+demo: setup ## set up, make a recording (or take BAG=path), replay it, write demo/report.html and demo/view.html
 ifdef BAG
 	@$(RUN) perception replay "$(BAG)" --out "$(OUT)"
+	@$(RUN) perception view "$(BAG)" --html $(OUT)/view.html
 else
-	@test -e $(OUT)/recording || $(RUN) perception synth $(OUT)/recording --seed $(SEED) --duration $(DURATION)
+	@test -e $(OUT)/recording || $(RUN) perception synth $(OUT)/recording --seed $(SEED) --duration $(DURATION) \
+	  --cameras front --set cameras.rate=2
 	@$(RUN) perception replay $(OUT)/recording --out $(OUT)
+	@$(RUN) perception view $(OUT)/recording --html $(OUT)/view.html
 endif
 
 test: ## set up and run the default test suite
@@ -52,6 +55,11 @@ bench: ## measure odometry beside its peers, print the table, write out/odometry
 	@$(INSTALL) bench
 	@mkdir -p out
 	@$(RUN) perception bench odometry --json out/odometry.json
+
+bench-world: ## measure the generated world, print the table, write out/world.json
+	@$(INSTALL) test
+	@mkdir -p out
+	@$(RUN) perception bench world --json out/world.json
 
 docs: setup ## write docs/configuration.md from the configuration's fields
 	@{ sed '/^|/,$$d' docs/configuration.md; $(RUN) perception config --reference; } > docs/configuration.new

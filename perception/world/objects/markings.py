@@ -23,6 +23,7 @@ BAY = 5.6  # m, of a parking place along the kerb
 BAY_DEPTH = 2.05  # m
 STOP_GAP, ZEBRA_GAP, ZEBRA_DEPTH = 5.2, 1.2, 3.0  # m from a crossing; depth of its bars
 CYCLE = (3.45, 4.5)  # m from the middle of the road: the lane for bicycles
+MIN_AREA = 1e-8  # m^2; what is cut along the edge of a cell leaves slivers
 WHITE_PAINT: Tint = (255, 255, 255)
 CYCLE_TINT: Tint = (255, 142, 122)
 YELLOW_PAINT: Tint = (246, 204, 92)
@@ -250,7 +251,10 @@ def laid(ground: Ground, outline: np.ndarray, rise: float, kinds: tuple[int, ...
             cell = _cut(_cut(strip, 0.0, 1.0, -ground.y[j]), 0.0, -1.0, ground.y[j + 1])
             if len(cell) >= 3 and (kinds is None or ground.kinds[i, j] in kinds):
                 _lay(ground, i, j, cell, rise + float(LIFT[ground.kinds[i, j]]), out)
-    return np.array(out, dtype=np.float64).reshape(-1, 3, 3)
+    triangles = np.array(out, dtype=np.float64).reshape(-1, 3, 3)
+    edges = np.diff(triangles[..., :2], axis=1)
+    area = 0.5 * np.abs(edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0])
+    return triangles[area > MIN_AREA]
 
 
 Polygon = list[tuple[float, float]]

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 
 from perception.core.classes import Class
-from perception.world.geometry.mesh import Mesh, quads
+from perception.world.geometry.mesh import WHITE, Mesh, quads
 from perception.world.materials import Material, Texture
 from perception.world.objects.colours import DARK, STEEL, one_of
-from perception.world.objects.shapes import Parts, Stuff, Tint, beam, lathe, loft, rod, rounded_box, vec
+from perception.world.objects.shapes import Parts, Stuff, Tint, beam, lathe, loft, panel, rod, rounded_box, vec
 from perception.world.variety import TRAINING, Variety
 
 Outline = tuple[tuple[float, float], ...]
@@ -24,56 +24,102 @@ def _regular(sides: int, turn: float = 0.0) -> Outline:
 
 # Outlines in half sizes: (right, up) seen from the front, counter-clockwise.
 ROUND, TRIANGLE, DIAMOND = _regular(14), _regular(3, np.pi / 2), _regular(4, np.pi / 2)
+YIELD, OCTAGON = _regular(3, -np.pi / 2), _regular(8, np.pi / 8)
 SQUARE: Outline = ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9))
-TALL: Outline = ((-0.7, -1.05), (0.7, -1.05), (0.7, 1.05), (-0.7, 1.05))
-WIDE: Outline = ((-1.9, -0.55), (1.9, -0.55), (1.9, 0.55), (-1.9, 0.55))
-ARROW: Outline = ((-1.9, -0.45), (1.5, -0.45), (2.0, 0.0), (1.5, 0.45), (-1.9, 0.45))
-YIELD, OCTAGON, SHIELD = (
-    _regular(3, -np.pi / 2),
-    _regular(8, np.pi / 8),
-    ((0.0, -1.1), (0.85, -0.4), (0.85, 0.9), (-0.85, 0.9), (-0.85, -0.4)),
+TALL: Outline = ((-0.75, -1.0), (0.75, -1.0), (0.75, 1.0), (-0.75, 1.0))
+WIDE: Outline = ((-1.7, -0.8), (1.7, -0.8), (1.7, 0.8), (-1.7, 0.8))
+ARROW: Outline = ((-1.7, -0.6), (1.4, -0.6), (1.9, 0.0), (1.4, 0.6), (-1.7, 0.6))
+BOARD: Outline = (
+    (-1.0, -0.8),
+    (-0.8, -1.0),
+    (0.8, -1.0),
+    (1.0, -0.8),
+    (1.0, 0.8),
+    (0.8, 1.0),
+    (-0.8, 1.0),
+    (-1.0, 0.8),
 )
-OUTLINES: tuple[Outline, ...] = (ROUND, TRIANGLE, SQUARE, DIAMOND, WIDE, TALL, ARROW, YIELD, OCTAGON, SHIELD)
+# Each outline with the look of `Texture.SIGN` that is drawn for it; none: a red rim around a white field.
+DESIGNS: tuple[tuple[Outline, int | None], ...] = (
+    (ROUND, 0),
+    (TRIANGLE, 1),
+    (SQUARE, 2),
+    (ROUND, 3),
+    (DIAMOND, 4),
+    (OCTAGON, 5),
+    (TALL, 2),
+    (YIELD, None),
+    (WIDE, 7),
+    (ARROW, 7),
+    (BOARD, 6),
+)
+SUPPLEMENT = np.array([(-0.3, -0.075), (0.3, -0.075), (0.3, 0.075), (-0.3, 0.075)])  # m, a smaller plate below
+FIELD = 0.68  # size of the white field of a sign without picture, by that of its red rim
+WHITE_SIGN, RED_SIGN = Stuff(Material.SIGN, (236, 236, 232)), Stuff(Material.SIGN, (196, 28, 32))
 
 
 def make_sign(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
     """A traffic sign that faces +x, 40 to 110 triangles. `Class.TRAFFIC_SIGN`; its post is `Class.MANMADE`.
 
-    One instance has both: a box of the sign itself must leave the post out.
+    Whoever places it may give both one number, but a box of the sign itself must leave the post out.
     """
     parts = Parts(Class.TRAFFIC_SIGN)
     half, height = rng.uniform(0.28, 0.42), rng.uniform(2.0, 2.5)
-    outline = np.array(variety.choose(rng, OUTLINES))
-    _add_plate(parts, outline * half, height, rng, variety)
-    top = height + half
+    outline, look = variety.choose(rng, DESIGNS)
+    corners = np.array(outline) * half
+    if look is None:
+        _add_plate(parts, corners, height, RED_SIGN)
+        inner = np.column_stack([np.full(len(corners), 0.042 + DEPTH), FIELD * corners + [0.0, height]])
+        parts.add(inner[None, : len(outline)], WHITE_SIGN)
+    else:
+        _add_plate(parts, corners, height, Stuff(Material.SIGN, WHITE, Texture.SIGN.layer(look)))
     if rng.random() < 0.35:  # a smaller plate below, as signs have for times and distances
-        _add_plate(parts, np.array(WIDE) * 0.16, height - 1.25 * half - 0.1, rng, variety)
+        low = height + corners[:, 1].min() - 0.12
+        _add_plate(parts, SUPPLEMENT, low, Stuff(Material.SIGN, WHITE, variety.layer(rng, Texture.PLATE)))
+    top = height + 0.6 * half
     parts.add_as(Class.MANMADE, rod((0.0, 0.0, -0.1), (0.0, 0.0, top), 0.03), STEEL, smooth=True)
     return parts.mesh()
 
 
+BOARD_PAINTS: tuple[Tint, ...] = ((28, 78, 156), (22, 112, 72), (120, 76, 44), (232, 232, 228))
+
+
 def make_gantry_sign(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A large direction sign on two posts; classes as `make_sign`."""
+    """A large direction sign on two posts, with lines of writing and an arrow; classes as `make_sign`."""
     parts = Parts(Class.TRAFFIC_SIGN)
     half, height = rng.uniform(0.7, 1.1), rng.uniform(2.4, 2.9)
-    outline = np.array([[-1.5, -0.8], [1.5, -0.8], [1.5, 0.8], [-1.5, 0.8]]) * half
-    _add_plate(parts, outline, height, rng, variety)
+    tint = variety.choose(rng, BOARD_PAINTS)
+    _add_plate(
+        parts, np.array([[-1.5, -0.8], [1.5, -0.8], [1.5, 0.8], [-1.5, 0.8]]) * half, height, Stuff(Material.SIGN, tint)
+    )
+    ink = WHITE_SIGN if tint[0] < 200 else Stuff(Material.SIGN, (30, 32, 36))
+    x, side = 0.043 + DEPTH, float(rng.choice([-1.0, 1.0]))
+    for z in (0.45, 0.0, -0.45):
+        middle, reach = -0.4 * side, rng.uniform(0.35, 0.8)
+        corners = [
+            (x, (middle + a * reach) * half, height + (z + b) * half)
+            for a, b in ((-1, -0.1), (1, -0.1), (1, 0.1), (-1, 0.1))
+        ]
+        parts.add(panel(corners), ink)
+    shaft = [(0.85, -0.55), (1.0, -0.55), (1.0, 0.25), (0.85, 0.25)]
+    tip = [(0.7, 0.2), (1.15, 0.2), (0.925, 0.6)]
+    for polygon in (shaft, tip):
+        ring = np.array([(x, side * y * half, height + z * half) for y, z in polygon][:: int(side)])
+        parts.add(np.array([ring[[0, k, k + 1]] for k in range(1, len(ring) - 1)]), ink)
     for y in (-half, half):
         parts.add_as(Class.MANMADE, rod((0.0, y, -0.1), (0.0, y, height + 0.7 * half), 0.05), STEEL, smooth=True)
     return parts.mesh()
 
 
-def _add_plate(parts: Parts, outline: np.ndarray, height: float, rng: np.random.Generator, variety: Variety) -> None:
+def _add_plate(parts: Parts, outline: np.ndarray, height: float, face: Stuff) -> None:
     """A plate in front of the post: its face has the picture, its back and rim are metal."""
     ring = np.column_stack([np.full(len(outline), 0.04), outline[:, 0], outline[:, 1] + height])
     body = loft(np.stack([ring, ring + vec(DEPTH, 0.0, 0.0)]))
-    count = len(outline)
-    face = body[-count:]
+    front = body[-len(outline) :]
     low, size = ring.min(axis=0), np.ptp(ring, axis=0)
-    u, v = (face[..., 1] - low[1]) / size[1], (face[..., 2] - low[2]) / size[2]
+    u, v = (front[..., 1] - low[1]) / size[1], (front[..., 2] - low[2]) / size[2]
     uvs = np.stack([u, v], axis=-1).astype(np.float32).clip(0.0, 1.0)
-    picture = Stuff(Material.SIGN, (255, 255, 255), variety.layer(rng, Texture.SIGN))
-    parts.add(face, picture, uvs=uvs).add(body[:-count], SIGN_BACK)
+    parts.add(front, face, uvs=uvs).add(body[: -len(outline)], SIGN_BACK)
 
 
 LIT = ((226, 30, 26), (250, 176, 20), (40, 214, 110))  # red, amber, green from the top
@@ -84,7 +130,7 @@ _UNLIT = ((70, 16, 14), (78, 56, 12), (14, 60, 34))
 def make_traffic_light(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
     """A traffic light that faces +x, one lamp lit. The head is `Class.TRAFFIC_LIGHT`, its mast `Class.MANMADE`.
 
-    One instance has both: a box of the light itself must leave the mast out.
+    Whoever places it may give both one number, but a box of the light itself must leave the mast out.
     """
     parts = Parts(Class.TRAFFIC_LIGHT)
     variety.choose(rng, LIGHTS)(parts, rng)

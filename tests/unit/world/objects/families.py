@@ -40,7 +40,7 @@ FAMILIES: tuple[tuple[ModuleType, str, Callable[..., Mesh], Class, tuple, tuple]
     (animals, "ANIMALS", animals.make_animal, Class.ANIMAL, (0.2, 0.1, 0.15), (1.6, 0.5, 1.0)),
     (barriers, "CONES", barriers.make_cone, Class.TRAFFIC_CONE, (0.2, 0.2, 0.25), (0.8, 0.8, 1.15)),
     (barriers, "BARRIERS", barriers.make_barrier, Class.BARRIER, (1.0, 0.2, 0.7), (3.8, 0.8, 2.1)),
-    (signs, "OUTLINES", signs.make_sign, Class.TRAFFIC_SIGN, (0.05, 0.3, 1.9), (0.2, 1.8, 3.2)),
+    (signs, "DESIGNS", signs.make_sign, Class.TRAFFIC_SIGN, (0.05, 0.3, 1.9), (0.2, 1.8, 3.2)),
     (signs, "LIGHTS", signs.make_traffic_light, Class.TRAFFIC_LIGHT, (0.3, 0.2, 2.8), (0.75, 4.2, 6.3)),
     (seats, "CHAIRS", seats.make_chair, Class.CHAIR, (0.35, 0.35, 0.6), (1.0, 0.9, 1.25)),
     (pots, "POTS", pots.make_potted_plant, Class.POTTED_PLANT, (0.2, 0.2, 0.25), (2.2, 2.2, 2.6)),

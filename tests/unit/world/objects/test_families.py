@@ -1,6 +1,7 @@
 """What holds for every family of countable objects, and for the split between training and evaluation."""
 
 from dataclasses import fields
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from perception.world.variety import TRAINING, Variety
 from tests.unit.world.objects.families import FAMILIES, NAMES, areas, size
 
 HELD_OUT = Variety(is_held_out=True)
-NUM_DRAWS = 12
+NUM_DRAWS = 8
 
 
-def draws(make, variety: Variety = TRAINING, count: int = NUM_DRAWS) -> list[Mesh]:
-    return [make(np.random.default_rng([7, seed]), variety) for seed in range(count)]
+@cache
+def draws(make, variety: Variety = TRAINING) -> list[Mesh]:
+    return [make(np.random.default_rng([7, seed]), variety) for seed in range(NUM_DRAWS)]
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=NAMES)
@@ -33,7 +35,7 @@ def test_objects_have_a_sensible_size_and_stand_on_the_ground(family) -> None:
 def test_objects_have_their_class_and_no_number_yet(family) -> None:
     _, _, make, kind, *_ = family
     posts = {Class.MANMADE} if kind in (Class.TRAFFIC_SIGN, Class.TRAFFIC_LIGHT) else set()
-    for mesh in draws(make, count=6):
+    for mesh in draws(make):
         assert {Class(c) for c in np.unique(mesh.class_ids)} == {kind} | posts
         assert not mesh.instance_ids.any()
 
@@ -73,8 +75,9 @@ def test_training_and_evaluation_never_share_a_shape_family(family, monkeypatch:
         return out
 
     monkeypatch.setattr(Variety, "choose", recorded)
-    draws(make, TRAINING, 40)
-    draws(make, HELD_OUT, 20)
+    for seed in range(18):
+        make(np.random.default_rng(seed), TRAINING)
+        make(np.random.default_rng(seed), HELD_OUT)
     assert len(chosen[False]) >= 2 and chosen[True]
     assert not chosen[False] & chosen[True]
 
@@ -97,4 +100,4 @@ def test_objects_of_one_family_differ_in_colour_or_texture(family) -> None:
     def looks(mesh: Mesh) -> bytes:
         return np.unique(mesh.tints, axis=0).tobytes() + np.unique(mesh.texture_ids).tobytes()
 
-    assert len({looks(mesh) for mesh in draws(make)}) >= 4
+    assert len({looks(mesh) for mesh in draws(make)}) >= 3

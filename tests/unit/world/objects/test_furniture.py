@@ -26,7 +26,21 @@ from perception.world.objects.shapes import (
     shade,
     upright_oval,
 )
-from perception.world.objects.signs import LIT, make_sign, make_traffic_light
+from perception.world.objects.signs import (
+    ARROW,
+    BOARD,
+    DESIGNS,
+    DIAMOND,
+    LIT,
+    OCTAGON,
+    ROUND,
+    SQUARE,
+    TALL,
+    TRIANGLE,
+    WIDE,
+    make_sign,
+    make_traffic_light,
+)
 from perception.world.variety import TRAINING, Variety
 from tests.unit.world.objects.families import areas, size, volume
 
@@ -67,19 +81,31 @@ def test_parts_keep_their_looks_and_colours_stay_colours() -> None:
     assert len(both_sides(panel([(0, 1, 0), (1, 1, 0), (1, 1, 1), (0, 1, 1)]))) == 4
 
 
-def test_the_face_of_a_sign_looks_ahead_and_stands_before_its_post() -> None:
+@pytest.mark.parametrize("variety", [TRAINING, Variety(is_held_out=True)])
+def test_the_face_of_a_sign_looks_ahead_and_stands_before_its_post(variety: Variety) -> None:
     for seed in range(20):
-        mesh = make_sign(np.random.default_rng(seed))
-        face = mesh.texture_ids // VARIANTS == Texture.SIGN
+        mesh = make_sign(np.random.default_rng(seed), variety)
+        face = (mesh.texture_ids // VARIANTS == Texture.SIGN) | (mesh.material_ids == Material.SIGN)
         corners = mesh.triangles[face]
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         assert (normals[:, 0] > 0.0).all()
         assert (mesh.class_ids[face] == Class.TRAFFIC_SIGN).all()
         assert corners[..., 0].min() > mesh.triangles[mesh.class_ids == Class.MANMADE][..., 0].max()
         assert corners[..., 2].min() > 1.2 and size(mesh)[2] < 3.2
-        uvs = mesh.uvs[face]
-        assert np.ptp(uvs[..., 0]) > 0.9 and np.ptp(uvs[..., 1]) > 0.9
-        assert np.corrcoef(corners[..., 1].ravel(), uvs[..., 0].ravel())[0, 1] > 0.9  # not mirrored
+        picture = mesh.texture_ids // VARIANTS == Texture.SIGN
+        if picture.any():
+            u, y = mesh.uvs[picture][..., 0], mesh.triangles[picture][..., 1]
+            assert np.ptp(u) > 0.9 and np.ptp(mesh.uvs[picture][..., 1]) > 0.9
+            assert np.corrcoef(y.ravel(), u.ravel())[0, 1] > 0.9  # not mirrored
+
+
+def test_pictures_of_signs_are_on_the_outline_that_they_are_drawn_for() -> None:
+    from perception.world.render.textures.signs import SIGN_SHAPES
+
+    names = {"disc": {ROUND, BOARD}, "triangle": {TRIANGLE}, "diamond": {DIAMOND}, "octagon": {OCTAGON}}
+    names["square"] = {SQUARE, TALL, WIDE, ARROW}
+    for outline, look in DESIGNS:
+        assert look is None or outline in names[SIGN_SHAPES[look]]
 
 
 def test_one_lamp_of_each_head_of_a_traffic_light_is_lit() -> None:

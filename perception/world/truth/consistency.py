@@ -10,7 +10,14 @@ from scipy.ndimage import binary_dilation, maximum_filter
 
 from perception.core.classes import NUM_OPENOCC_MOVABLE
 from perception.core.geometry import apply, inverse
-from perception.core.labels import OCCUPANCY_LOW, OCCUPANCY_SHAPE, VOXEL, ObjectLabels, OccupancyLabels
+from perception.core.labels import (
+    OCCUPANCY_LOW,
+    OCCUPANCY_SHAPE,
+    VOXEL,
+    BoxLabels3d,
+    ObjectLabels,
+    OccupancyLabels,
+)
 from perception.world.config import BeamConfig
 from perception.world.geometry.raycast import NO_HIT, Accelerator, Hits, Rays, cast
 from perception.world.materials import Material
@@ -29,6 +36,7 @@ HIDDEN, HIDDEN_SHARE = 0.06, 0.05  # m and share of the distance by which anothe
 MAX_HIDDEN = 0.5  # hide it from the camera, and the most (m)
 JUMP, JUMP_SHARE = 0.1, 0.01  # m and share of the depth by which a neighbour leaves the plane: a silhouette
 MIN_SPEED = 0.5  # m/s, of voxels whose flow is judged
+MAX_TURN = np.radians(20.0)  # of a thing between two key frames; cars in bends stay below
 NEAREST = 0.3  # m, in front of a camera
 FAR = 1e5  # m, beyond the world; `cast` needs an end
 BLOCK = np.ones((3, 3, 3), dtype=np.bool_)  # a voxel and its neighbours
@@ -182,13 +190,20 @@ def flow_agreement(
     later: OccupancyLabels,
     T_world_later: np.ndarray,
     seconds: float,
+    boxes: tuple[BoxLabels3d, BoxLabels3d] | None = None,
 ) -> FlowAgreement:
-    """Move the voxels of moving things along their flow into the next key frame, `seconds` later, class by class."""
+    """Move the voxels of moving things along their flow into the next key frame, `seconds` later, class by class.
+
+    `boxes` of both key frames: things that turn by more than `MAX_TURN` in between are left out; they leave the line.
+    """
     near = before = after = Tally(0, 0)
     T_later_now = inverse(T_world_later) @ T_world_now
+    turning = np.zeros(OCCUPANCY_SHAPE, dtype=np.bool_)
+    if boxes is not None:
+        turning = _turning(boxes[0], boxes[1], inverse(T_later_now))
     numbers = to_openocc(now.semantics)
     for kind in range(NUM_OPENOCC_MOVABLE):
-        cells = np.argwhere((numbers == kind) & _is_moving(now))
+        cells = np.argwhere((numbers == kind) & _is_moving(now) & ~turning)
         centres = OCCUPANCY_LOW + VOXEL * (cells + 0.5)
         shift = np.zeros_like(centres)
         shift[:, :2] = seconds * now.flow[tuple(cells.T)]
@@ -209,6 +224,22 @@ def voxels_of(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _is_moving(labels: OccupancyLabels) -> np.ndarray:
     return np.nan_to_num(np.hypot(labels.flow[..., 0], labels.flow[..., 1])) > MIN_SPEED
+
+
+def _turning(now: BoxLabels3d, later: BoxLabels3d, T_now_later: np.ndarray) -> np.ndarray:
+    """Voxels (X, Y, Z) bool of the boxes that turn by more than `MAX_TURN`, and those beside them."""
+    out = np.zeros(OCCUPANCY_SHAPE, dtype=np.bool_)
+    axes = np.column_stack([np.cos(later.yaws), np.sin(later.yaws)]) @ T_now_later[:2, :2].T
+    yaws = dict(zip(later.instance_ids.tolist(), np.arctan2(axes[:, 1], axes[:, 0]), strict=True))
+    for i, number in enumerate(now.instance_ids.tolist()):
+        turn = yaws.get(number, now.yaws[i]) - now.yaws[i]
+        if abs(np.arctan2(np.sin(turn), np.cos(turn))) <= MAX_TURN:
+            continue
+        reach = 0.5 * np.linalg.norm(now.sizes[i]) + VOXEL
+        low, high = ((now.centres[i] + side * reach - OCCUPANCY_LOW) / VOXEL for side in (-1.0, 1.0))
+        low, high = np.maximum(np.floor(low), 0).astype(int), np.maximum(np.ceil(high), 0).astype(int)
+        out[low[0] : high[0], low[1] : high[1], low[2] : high[2]] = True
+    return out
 
 
 def _overlap(cells: np.ndarray, target: np.ndarray) -> Tally:

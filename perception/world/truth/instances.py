@@ -1,7 +1,7 @@
 """The countable objects of one generated image: their masks, the boxes around what is seen and around all of them.
 
 An object is a `Thing` of a detected class. Of its triangles only those of its own class belong to it: the plate of a
-traffic sign, not the pole that carries it.
+traffic sign, not the pole that carries it. In a world that repeats, copies that are not the nearest are no objects.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,8 @@ class ObjectTruth:
     """Labels the images of one world, in any order and from any thread."""
 
     def __init__(self, scene: Scene, world: Accelerator) -> None:
-        self.world, self.owned = world, owned_instances(scene, world)
+        self.world, self.owned, self._period = world, owned_instances(scene, world), scene.layout.period
+        self._x = world.mesh.triangles[:, :, 0].mean(axis=1)  # m, of the middle; movers: in their own frame
         self._kinds = {thing.instance_id: thing.kind for thing in scene.things}
         c = world.clusters
         self._groups = group_by_instance(self.owned, world.first_rows, c.rows, c.corners, c.by_instance.order)
@@ -56,7 +57,8 @@ class ObjectTruth:
         is that of the object's part inside the image, as if nothing hid it; foliage cards count in full. Objects whose
         visible box is narrower than `MIN_SIDE` or of which less than `MIN_VISIBLE` is seen are marked `is_ignored`.
         """
-        instance_map = np.where(rows >= 0, self.owned[np.maximum(rows, 0)], np.int32(0))
+        is_here = (rows >= 0) & self._is_nearest_copy(np.maximum(rows, 0), exposure)
+        instance_map = np.where(is_here, self.owned[np.maximum(rows, 0)], np.int32(0))
         pixels = np.bincount(instance_map.reshape(-1))
         ids = np.flatnonzero(pixels[1:]).astype(np.int32) + np.int32(1)
         covered = coverage(ids) if coverage is not None else self._covered(exposure, ids)
@@ -97,12 +99,22 @@ class ObjectTruth:
         first, last = (starts[np.searchsorted(groups.ids, ids, side=side)] for side in ("left", "right"))
         ranges = [groups.order[a:b] for a, b in zip(first, last, strict=True)]
         rows = self.world.clusters.rows[np.concatenate([groups.order[:0], *ranges])].astype(np.int64)
+        numbers = np.repeat(np.arange(len(ids)), last - first)
+        is_here = self._is_nearest_copy(rows, exposure)
+        rows, numbers = rows[is_here], numbers[is_here]
         bodies = (np.searchsorted(self.world.first_rows, rows, side="right") - 1).astype(np.int32)
         corners = np.empty((MAX_CORNERS * len(rows), 2), dtype=np.float64)
         sources = np.empty(MAX_CORNERS * len(rows), dtype=np.int32)
         window = _window(exposure.camera.model)
         num = seen_corners(self.world.mesh.triangles, rows, bodies, T_camera_body, window, NEAR, corners, sources)
-        return corners[:num], np.repeat(np.arange(len(ids)), last - first)[sources[:num]]
+        return corners[:num], numbers[sources[:num]]
+
+    def _is_nearest_copy(self, rows: np.ndarray, exposure: Exposure) -> np.ndarray:
+        """Which triangles (any shape) belong to the nearest copy of their object, in a world that repeats."""
+        if self._period == 0.0:
+            return np.ones(rows.shape, dtype=np.bool_)
+        away = np.abs(self._x[rows] - exposure.T_world_camera[1, 0, 3])
+        return (away <= 0.5 * self._period) | (rows >= self.world.first_rows[1])
 
 
 def label_instances(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from perception.networks.leyolo import NUM_BINS, NUM_SIDES, LeYolo
-from perception.networks.leyolo_graph import IMAGE_CHANNELS
+from perception.networks.leyolo import LeYolo
+from perception.networks.leyolo_graph import IMAGE_CHANNELS, NUM_BINS, NUM_SIDES
 
 OPERATIONS_PER_MAC = 2
 OPERATIONS_PER_NORM = 8  # per element: as published counts book a norm that is not folded

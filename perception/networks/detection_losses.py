@@ -22,8 +22,7 @@ from perception.networks.detection_points import (
     mean_distances,
     to_corners,
 )
-from perception.networks.leyolo import NUM_BINS, NUM_SIDES
-from perception.networks.leyolo_graph import STRIDES
+from perception.networks.leyolo_graph import NUM_BINS, NUM_SIDES, STRIDES
 
 LAST_BIN_MARGIN = 0.01  # cells: targets stay this far below the last bin, so that the next one exists
 
@@ -73,8 +72,8 @@ def detection_loss(outputs: Sequence[Tensor], targets: Targets, config: Detectio
     total_score = assignment.scores.sum().clamp(min=1)
     class_term = functional.binary_cross_entropy_with_logits(class_logits, assignment.scores, reduction="sum")
     box_term, distance_term = _box_terms(box_logits, boxes, assignment, points, strides)
-    terms = torch.stack([config.box_gain * box_term, config.class_gain * class_term, config.distance_gain * distance_term])
-    terms = terms / total_score
+    gains = logits.new_tensor([config.box_gain, config.class_gain, config.distance_gain])
+    terms = gains * torch.stack([box_term, class_term, distance_term]) / total_score
     return DetectionLoss(terms.sum() * len(logits), *terms.detach())
 
 
@@ -99,7 +98,7 @@ def ground_truth(targets: Targets, num_images: int, num_classes: int, size_px: t
 
 
 def _check_range(name: str, values: Tensor, limit: int) -> None:
-    if len(values) and not (0 <= int(values.min()) and int(values.max()) < limit):
+    if len(values) and (int(values.min()) < 0 or int(values.max()) >= limit):
         raise InvalidInput(f"{name}: {int(values.min())} to {int(values.max())}, expected 0 to {limit - 1}")
 
 

@@ -11,10 +11,8 @@ from torch import Tensor, nn
 
 from perception.networks.blocks import ACTIVATIONS, Concat, ConvShape, ConvUnit, InvertedBottleneck, PoolingPyramid
 from perception.networks.detection_points import boxes_from, level_points, mean_distances, to_centers
-from perception.networks.leyolo_graph import STRIDES, Graph, LeYoloConfig, Node, graph
+from perception.networks.leyolo_graph import NUM_BINS, NUM_SIDES, STRIDES, Graph, LeYoloConfig, Node, graph
 
-NUM_BINS = 16  # of the distribution of each side's distance
-NUM_SIDES = 4  # left, top, right, bottom
 MIN_BOX_WIDTH = 16  # channels of the box branch, at least
 MAX_CLASS_WIDTH = 100  # channels of the class branch that the number of classes may ask for
 BOX_BIAS = 1.0

@@ -16,6 +16,8 @@ Activation = Literal["silu", "hard_swish"]
 Operation = Literal["conv", "bottleneck", "pyramid", "upsample", "concat"]
 
 STRIDES = (8, 16, 32)  # px of the image per cell of the levels P3, P4, P5
+NUM_BINS = 16  # of the distribution of each side's distance, in cells
+NUM_SIDES = 4  # left, top, right, bottom
 WIDTH_STEP = 8  # channels: widths are rounded up to its multiples
 WIDEST = 576  # nominal channels
 MULTIPLIERS: dict[Size, float] = {"nano": 1.0, "small": 1.33, "medium": 1.33, "large": 1.33}

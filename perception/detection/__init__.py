@@ -1,0 +1,1 @@
+"""Objects as boxes in images: preparation of the image, decoding of a network's outputs, suppression."""

@@ -149,39 +149,71 @@ def plate(rng: np.random.Generator, look: int) -> Swatch:
 
 
 def screen(rng: np.random.Generator, look: int) -> Swatch:
-    """Faces that give light: traffic lights (0, 1, 4; upright, three times as high as wide), computers, a board.
-
-    Held out: a light for people on foot (6; twice as high as wide) and a chart (7).
-    """
-    draw = (_red, _green, _windows, _code, _amber, _board, _walker, _chart)[look]
+    """Screens: a sheet, a map, windows, code, a picture, a board of departures; held out: gauges, a chart."""
+    draw = (_sheet, _map, _windows, _code, _picture, _board, _gauges, _chart)[look]
     return draw(rng).swatch(1.0, 140.0)
 
 
-_LAMPS: tuple[Color, ...] = ((250, 60, 44), (252, 184, 50), (70, 240, 150))
-
-
-def _lights(lit: int) -> Easel:
-    easel = Easel(256, (34, 36, 36))
-    for k, color in enumerate(_LAMPS):
-        dim = tuple(0.16 * c + 12 for c in color)
-        y = (k + 0.5) / 3.0
-        easel.disc(0.5, y, 0.40, (20, 20, 20), 1.0 / 3.0)
-        easel.disc(0.5, y, 0.36, color if k == lit else dim, 1.0 / 3.0)
-        if k == lit:
-            easel.disc(0.5, y, 0.20, tuple(0.5 * c + 127 for c in color), 1.0 / 3.0)
+def _sheet(rng: np.random.Generator) -> Easel:
+    easel = Easel(256, (244, 245, 246))
+    easel.rectangle(0.0, 0.0, 1.0, 0.10, (34, 110, 70))
+    easel.rectangle(0.0, 0.10, 1.0, 0.16, (214, 218, 220))
+    easel.rectangle(0.0, 0.16, 0.08, 1.0, (226, 228, 230))
+    for k in range(12):
+        top = 0.17 + 0.068 * k
+        easel.rectangle(0.0, top + 0.064, 1.0, top + 0.068, (190, 194, 198))
+        for j in range(5):
+            if rng.random() < 0.7:
+                left = 0.10 + 0.18 * j
+                easel.text(
+                    some_text(rng, 4, "0123456789"), left, top + 0.02, left + 0.12, top + 0.05, (60, 62, 66), 0.14
+                )
     return easel
 
 
-def _red(rng: np.random.Generator) -> Easel:
-    return _lights(0)
+def _map(rng: np.random.Generator) -> Easel:
+    easel = Easel(256, (228, 224, 214))
+    for _ in range(7):
+        x, y = rng.uniform(0.1, 0.9, size=2)
+        easel.disc(x, y, rng.uniform(0.05, 0.14), (190, 216, 170), rng.uniform(0.6, 1.2))
+    river = np.stack(
+        [np.linspace(-0.1, 1.1, 12), 0.5 + 0.25 * np.sin(np.linspace(0, 4, 12) + rng.uniform(0, 6))], axis=1
+    )
+    easel.stroke(river, 0.06, (160, 200, 226))
+    for _ in range(9):
+        ends = rng.uniform(-0.2, 1.2, size=(2, 2))
+        easel.stroke(ends, 0.02, (250, 250, 250))
+    easel.stroke(rng.uniform(0.1, 0.9, size=(5, 2)), 0.02, (60, 110, 220))
+    easel.disc(0.6, 0.4, 0.03, RED)
+    easel.rectangle(0.03, 0.04, 0.40, 0.12, WHITE)
+    return easel
 
 
-def _amber(rng: np.random.Generator) -> Easel:
-    return _lights(1)
+def _picture(rng: np.random.Generator) -> Easel:
+    easel = Easel(256, (30, 30, 34))
+    easel.rectangle(0.05, 0.05, 0.95, 0.82, (120, 170, 214))
+    hills = np.stack(
+        [np.linspace(0.05, 0.95, 30), 0.5 + 0.08 * np.sin(np.linspace(0, 7, 30) + rng.uniform(0, 6))], axis=1
+    )
+    easel.blob(np.concatenate([hills, [[0.95, 0.82], [0.05, 0.82]]]), (86, 130, 70))
+    easel.disc(0.75, 0.22, 0.07, (250, 236, 180))
+    easel.rectangle(0.05, 0.89, 0.95, 0.905, (90, 90, 96))
+    easel.rectangle(0.05, 0.89, rng.uniform(0.2, 0.8), 0.905, RED)
+    return easel
 
 
-def _green(rng: np.random.Generator) -> Easel:
-    return _lights(2)
+def _gauges(rng: np.random.Generator) -> Easel:
+    easel = Easel(256, (20, 24, 32))
+    inks: tuple[Color, ...] = ((90, 210, 160), (240, 180, 60), (100, 160, 240))
+    for i in range(2):
+        for j in range(3):
+            x, y = (j + 0.5) / 3.0, 0.26 + 0.46 * i
+            easel.disc(x, y, 0.14, (44, 50, 62))
+            angle = np.linspace(2.4, rng.uniform(3.5, 7.0), 24)
+            arc = np.stack([x + 0.115 * np.cos(angle), y + 0.115 * np.sin(angle)], axis=1)
+            easel.stroke(arc, 0.03, inks[(i + j) % 3])
+            easel.text(some_text(rng, 2, "123456789"), x - 0.05, y - 0.04, x + 0.05, y + 0.04, WHITE, 0.14)
+    return easel
 
 
 def _windows(rng: np.random.Generator) -> Easel:
@@ -218,18 +250,6 @@ def _board(rng: np.random.Generator) -> Easel:
         easel.text(some_text(rng, 5, "0123456789"), 0.05, top, 0.25, top + 0.07, YELLOW, 0.12)
         easel.text(some_text(rng, 8), 0.32, top, 0.74, top + 0.07, YELLOW, 0.12)
         easel.text(some_text(rng, 2, "123456789"), 0.84, top, 0.94, top + 0.07, (236, 236, 236), 0.12)
-    return easel
-
-
-def _walker(rng: np.random.Generator) -> Easel:
-    easel = Easel(256, (30, 32, 32))
-    easel.disc(0.5, 0.25, 0.42, (56, 22, 20), 0.5)
-    easel.disc(0.5, 0.75, 0.42, (12, 40, 26), 0.5)
-    color = _LAMPS[2]
-    easel.disc(0.52, 0.61, 0.06, color, 0.5)
-    easel.stroke(np.array([[0.52, 0.66], [0.48, 0.76], [0.62, 0.89]]), 0.05, color)
-    easel.stroke(np.array([[0.48, 0.76], [0.34, 0.88]]), 0.05, color)
-    easel.stroke(np.array([[0.30, 0.74], [0.50, 0.68], [0.68, 0.75]]), 0.04, color)
     return easel
 
 

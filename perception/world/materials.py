@@ -72,7 +72,7 @@ class Texture(IntEnum):
     PLATE = 32  # licence plate
     DOOR = 33
     FACE = 34
-    SCREEN = 35  # a traffic light's or a computer's face
+    SCREEN = 35  # a computer's face, a board
 
     def layer(self, variant: int) -> int:
         """The number by which a triangle names one look of this family."""

@@ -60,27 +60,24 @@ def open_generated(path: Path) -> Dataset:
     objects = _part(path / OBJECTS, partial(open_coco, images=images), "file_name")
     lines = _part(path / LINES, partial(open_wireframe, images=images), "filename")
     losses = Losses()
-    reader = _Reader(path, tuple(cameras), _poses(path, cameras), objects, lines, _key_frames(path), losses)
+    key_frames = _key_frames(path)
+    rig = _rig(key_frames, losses)
+    reader = _Reader(path, tuple(cameras), _poses(path, cameras), objects, lines, key_frames, rig, losses)
     categories = objects.dataset.categories if objects.dataset else {}
     notes = tuple(f"{name} is not there" for name in (OBJECTS, LINES, OCCUPANCY) if not (path / name).is_file())
     return Dataset(path, "generated recording", numbers, reader.load, categories, notes, losses)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Reader:
-    def __init__(
-        self,
-        root: Path,
-        cameras: tuple[str, ...],
-        poses: dict[str, Trajectory],
-        objects: _Part,
-        lines: _Part,
-        key_frames: _Part,
-        losses: Losses,
-    ) -> None:
-        self.root, self.cameras, self.poses, self.losses = root, cameras, poses, losses
-        self.objects, self.lines, self.key_frames = objects, lines, key_frames
-        first = key_frames.dataset[0] if key_frames.dataset and key_frames.rows else None
-        self.rig = {view.camera: view for view in first.views} if first else {}
+    root: Path
+    cameras: tuple[str, ...]
+    poses: dict[str, Trajectory]  # by camera
+    objects: _Part
+    lines: _Part
+    key_frames: _Part
+    rig: dict[str, View]  # calibration, by camera, in the order of exposure; empty where it is not known
+    losses: Losses
 
     def load(self, number: str) -> DatasetFrame:
         """All images of one turn. The frame's pose and stamp are those of its first camera in the order of exposure."""
@@ -139,6 +136,12 @@ def _key_frames(path: Path) -> _Part:
         return _Part(None, {})
     dataset = open_occ3d(path / OCCUPANCY, load_json(path / OCCUPANCY))
     return _Part(dataset, {token: row for row, (_, token) in enumerate(dataset.keys)})
+
+
+def _rig(key_frames: _Part, losses: Losses) -> dict[str, View]:
+    """The cameras of the first key frame."""
+    first = key_frames.at(next(iter(key_frames.rows), ""), losses)
+    return {view.camera: view for view in first.views} if first else {}
 
 
 def _poses(path: Path, cameras: list[str]) -> dict[str, Trajectory]:

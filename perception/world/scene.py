@@ -14,7 +14,7 @@ from perception.world.materials import VARIANTS, Material, Texture
 from perception.world.movers import Mover, make_people_indoors, make_street_movers
 from perception.world.objects.buildings import make_buildings
 from perception.world.objects.ground import make_ground, make_land, survey
-from perception.world.objects.hall import HALL_HEIGHT, make_hall, make_passage
+from perception.world.objects.hall import HALL_HEIGHT, HALL_WALL, make_hall, make_passage
 from perception.world.objects.indoor import make_corridors
 from perception.world.objects.interiors import Interior
 from perception.world.objects.markings import make_markings
@@ -27,7 +27,7 @@ from perception.world.variety import Variety, variety_of
 
 REACH = 125.0  # m around the streets that is built, and around a world that repeats
 GROUND_MARGIN = 40.0  # m of earth around the streets
-HALL_WALL, HALL_LANE = 0.35, 2.3  # m: thickness of the walls of a hall, half the width that is kept free in it
+HALL_LANE = 2.3  # m, half the width that is kept free in a hall
 LAYOUT_STREAM, SCENE_STREAM, LOOK_STREAM = 3, 4, 6  # random streams of a seed
 
 
@@ -125,7 +125,7 @@ def _streets(
     ground = survey(layout, area)
     stage = Stage(layout, ground, 1 + len(houses) + len(distant))
     if layout.has_hall and layout.passage is not None:
-        space = Space(layout.passage.grown(-HALL_WALL), "hall", HALL_HEIGHT)
+        space = Space(layout.passage.grown(-HALL_WALL - 0.05), "hall", HALL_HEIGHT)
         Interior(stage, FloorPlan((space,), ()), config.scene.clutter, rng, variety).furnish_hall(space, HALL_LANE)
     Furnisher(stage, config.scene, rng, variety).furnish(footprints)
     markings = make_markings(layout, ground, looks, variety)

@@ -1,5 +1,7 @@
 """Buildings that a street leads through: the arcade of the town, and the large hall of a campus."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from perception.core.classes import Class
@@ -7,13 +9,14 @@ from perception.world.geometry.mesh import Look, Mesh, box, joined, surface
 from perception.world.layout import PAVEMENT, ROAD_HALF, Layout, Rectangle
 from perception.world.materials import Material, Texture
 from perception.world.objects.colours import one_of
-from perception.world.objects.facades import GRAYS, PLASTERS, STOREY, draw_style, frame, lay_windows
+from perception.world.objects.facades import GRAYS, PLASTERS, STOREY, Style, draw_style, frame, lay_windows
 from perception.world.objects.shapes import Stuff
 from perception.world.objects.walls import Fittings, Opening, Wall, make_wall
 from perception.world.variety import Variety
 
 COLUMN_LINE = ROAD_HALF + 0.35  # m from the middle of the road to the columns of the passage
 GATE_HALF, GATE_HEIGHT = 5.0, 4.6  # m, of the doors of a hall
+HALL_WALL = 0.3  # m, thickness of the walls of a hall
 HALL_HEIGHT = 6.5  # m above its highest floor
 
 
@@ -47,26 +50,32 @@ def make_passage(layout: Layout, area: Rectangle, rng: np.random.Generator, vari
             ys = (outer, y) if turn else (y, outer)
             end = Wall((x_end, ys[0]), (x_end, ys[1]), floor, top, style.wall.material, shell_look)
             parts.append(make_wall(end, (), instance))
-    columns = [
-        box(
-            [px - 0.25, middle + sign * COLUMN_LINE - 0.25, floor],
-            [px + 0.25, middle + sign * COLUMN_LINE + 0.25, ceiling],
-        )
-        for px in x[1:-1]
-        for sign in (-1.0, 1.0)
-    ]
-    beams = [box([px - 0.2, middle - half, ceiling - 0.45], [px + 0.2, middle + half, ceiling]) for px in x[1:-1]]
-    over = box([area.x_low, middle - half, ceiling], [area.x_high, middle + half, top])
-    body = np.concatenate([*columns, *beams, over])
-    parts.append(surface(body, Class.MANMADE, Material.CONCRETE, instance, concrete))
-    lamps = [
-        box([px + 1.4, middle + s * 3.0 - 0.1, ceiling - 0.1], [px + 2.6, middle + s * 3.0 + 0.1, ceiling - 0.02])
-        for px in x[:-1]
-        for s in (-1.0, 1.0)
-    ]
-    lamp_look = Look(None, (255, 244, 220))
-    parts.append(surface(np.concatenate(lamps), Class.MANMADE, Material.LAMP, instance, lamp_look))
+    inner = Rectangle(area.x_low, middle - half, area.x_high, middle + half)
+    parts.append(_arcade(inner, x, (floor, ceiling, top), concrete, instance))
     return joined(parts)
+
+
+def _arcade(inner: Rectangle, x: np.ndarray, levels: tuple[float, float, float], look: Look, instance: int) -> Mesh:
+    """Columns, beams and lamps along a passage at `x`, and the storeys above; `levels`: floor, ceiling, top."""
+    floor, ceiling, top = levels
+    middle = 0.5 * (inner.y_low + inner.y_high)
+    bodies = [box([inner.x_low, inner.y_low, ceiling], [inner.x_high, inner.y_high, top])]
+    for px in x[1:-1]:
+        bodies.append(box([px - 0.2, inner.y_low, ceiling - 0.45], [px + 0.2, inner.y_high, ceiling]))
+        for y in (middle - COLUMN_LINE, middle + COLUMN_LINE):
+            bodies.append(box([px - 0.25, y - 0.25, floor], [px + 0.25, y + 0.25, ceiling]))  # noqa: PERF401
+    lamps = [
+        box([px + 1.4, y - 0.1, ceiling - 0.1], [px + 2.6, y + 0.1, ceiling - 0.02])
+        for px in x[:-1]
+        for y in (middle - 3.0, middle + 3.0)
+    ]
+    light = Look(None, (255, 244, 220))
+    return joined(
+        [
+            surface(np.concatenate(bodies), Class.MANMADE, Material.CONCRETE, instance, look),
+            surface(np.concatenate(lamps), Class.MANMADE, Material.LAMP, instance, light),
+        ]
+    )
 
 
 def _niches(wall: Wall, ground: np.ndarray, rng: np.random.Generator, variety: Variety) -> list[Opening]:
@@ -104,44 +113,60 @@ def make_hall(layout: Layout, area: Rectangle, rng: np.random.Generator, variety
         (area.x_high, area.y_high),
         (area.x_low, area.y_high),
     ]
-    parts: list[Mesh] = []
-    for side in range(4):
-        a, b = np.array(corners[side]), np.array(corners[(side + 1) % 4])
-        parts += _hall_wall(a, b, side, middle, low, base, top, style, inside, instance, rng)
+    shell = _Shell(middle, low, base, top, style, inside, instance)
+    parts = [mesh for side in range(4) for mesh in _hall_wall(shell, corners[side], corners[(side + 1) % 4])]
     parts.append(_hall_roof(area, base, top, steel, instance, rng, variety))
     return joined(parts)
 
 
-def _hall_wall(a, b, side, middle, low, base, top, style, inside, instance, rng) -> list[Mesh]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shell:
+    """What the four walls of a hall share."""
+
+    middle: float  # m, y of the street
+    low: float
+    base: float  # m, of the highest floor
+    top: float
+    style: Style
+    inside: Stuff
+    instance: int
+
+
+def _hall_wall(shell: _Shell, start: tuple[float, float], stop: tuple[float, float]) -> list[Mesh]:
     """Outer and inner face of one wall with see-through windows, and a gate where the street passes."""
-    wall = Wall(tuple(a), tuple(b), low, top, style.wall.material, Look(style.wall.texture_id, style.wall.tint), inside)
-    thickness = 0.3
-    holes = []
-    if side in (1, 3):
-        at = abs(middle - a[1])
-        holes.append(Opening(at - GATE_HALF, at + GATE_HALF, low, base + GATE_HEIGHT, thickness, None))
+    outside, inside = shell.style.wall, shell.inside
+    look = Look(outside.texture_id, outside.tint)
+    wall = Wall(start, stop, shell.low, shell.top, outside.material, look, inside)
+    holes = _hall_openings(shell, wall)
+    fittings = Fittings(wall, shell.instance)
+    for hole in holes:
+        if hole.low > shell.low:
+            frame(fittings, hole, shell.style.frame, (3, 2))
+    a, b = np.array(start), np.array(stop)
+    along = (b - a) / wall.length
+    inwards = HALL_WALL * np.array([-along[1], along[0]])
+    ends = [(float(x), float(y)) for x, y in (b + inwards, a + inwards)]
+    inner = Wall(ends[0], ends[1], shell.low, shell.top, inside.material, Look(inside.texture_id, inside.tint))
+    mirrored = [Opening(wall.length - h.stop, wall.length - h.start, h.low, h.high, 0.0, None) for h in holes]
+    return [make_wall(wall, holes, shell.instance), make_wall(inner, mirrored, shell.instance), fittings.mesh()]
+
+
+def _hall_openings(shell: _Shell, wall: Wall) -> list[Opening]:
+    """Windows along a wall, and the gate in those that the street meets."""
+    holes, spans = [], [(1.0, wall.length - 1.0)]
+    if wall.start[0] == wall.stop[0]:
+        at = abs(shell.middle - wall.start[1])
+        holes.append(Opening(at - GATE_HALF, at + GATE_HALF, shell.low, shell.base + GATE_HEIGHT, HALL_WALL, None))
         spans = [(1.0, at - GATE_HALF - 1.0), (at + GATE_HALF + 1.0, wall.length - 1.0)]
-    else:
-        spans = [(1.0, wall.length - 1.0)]
+    low, high = shell.base + 0.9, shell.base + 3.6
     for start, stop in spans:
         count = max(1, int((stop - start) / 3.6))
         pitch = (stop - start) / count
         holes += [
-            Opening(start + (k + 0.15) * pitch, start + (k + 0.85) * pitch, base + 0.9, base + 3.6, thickness, None)
+            Opening(start + (k + 0.15) * pitch, start + (k + 0.85) * pitch, low, high, HALL_WALL, None)
             for k in range(count)
         ]
-    fittings = Fittings(wall, instance)
-    for hole in holes:
-        panes = (2, 1) if hole.high - hole.low > 4.0 and hole.low == low else (3, 2)
-        if hole.low > low:
-            frame(fittings, hole, style.frame, panes)
-    along = (b - a) / np.linalg.norm(b - a)
-    inwards = thickness * np.array([-along[1], along[0]])
-    inner = Wall(
-        tuple(b + inwards), tuple(a + inwards), low, top, inside.material, Look(inside.texture_id, inside.tint)
-    )
-    mirrored = [Opening(wall.length - h.stop, wall.length - h.start, h.low, h.high, 0.0, None) for h in holes]
-    return [make_wall(wall, holes, instance), make_wall(inner, mirrored, instance), fittings.mesh()]
+    return holes
 
 
 def _hall_roof(

@@ -10,7 +10,7 @@ from perception.world.layouts.fixed import CORRIDOR_CORNERS, CORRIDOR_START
 from perception.world.materials import Material, Texture
 from perception.world.objects import furniture
 from perception.world.objects.colours import one_of
-from perception.world.objects.rooms import WALL_PAINTS, House, draw_house
+from perception.world.objects.rooms import CLEAN_WALLS, WALL_PAINTS, House, draw_house
 from perception.world.objects.shapes import Stuff
 from perception.world.objects.stage import Stage
 from perception.world.objects.walls import Fittings, Opening, Wall, make_wall
@@ -29,7 +29,7 @@ def make_corridors(stage: Stage, rng: np.random.Generator, variety: Variety = TR
     low, high = CORRIDOR_CORNERS.min(axis=0), CORRIDOR_CORNERS.max(axis=0)
     low, high = low - [CORRIDOR_START, 0.0], high - [CORRIDOR_START, 0.0]
     house = draw_house(rng, variety)
-    paint = Stuff(Material.PLASTER, one_of(rng, WALL_PAINTS, 0.03), variety.layer(rng, Texture.PLAIN))
+    paint = Stuff(Material.PLASTER, one_of(rng, WALL_PAINTS, 0.03), variety.choose(rng, CLEAN_WALLS))
     white = Stuff(Material.PLASTER, (244, 244, 242), paint.texture_id)
     floor, kind = house.corridor_floor
     parts = [_slab(low - 8.0, high + 8.0, 0.0, kind, floor), _slab(low - 8.0, high + 8.0, HEIGHT, Class.MANMADE, white)]

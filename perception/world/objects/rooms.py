@@ -10,6 +10,7 @@ from perception.world.layouts.plan import Door, FloorPlan, Rectangle, Space
 from perception.world.materials import Material, Texture
 from perception.world.objects.colours import one_of
 from perception.world.objects.facades import frame
+from perception.world.objects.hangings import CORRIDOR_LIKE, hang
 from perception.world.objects.shapes import Parts, Stuff, Tint, lathe
 from perception.world.objects.walls import Fittings, Opening, Wall, make_wall
 from perception.world.variety import Variety
@@ -18,11 +19,19 @@ WALL = 0.18  # m, thickness between two spaces
 OUTER_WALL = 0.28  # m, recess of the windows
 CELL = 3.0  # m, largest piece of a floor
 LAMP_PITCH = 2.6  # m
-CORRIDOR_LIKE = ("corridor", "hall")
 WALL_PAINTS: tuple[Tint, ...] = (
     (246, 244, 238), (240, 236, 222), (226, 232, 236), (232, 238, 226), (244, 228, 212), (214, 222, 228),
     (238, 214, 170), (196, 214, 206),
 )  # fmt: skip
+CLEAN_WALLS = tuple(
+    texture.layer(variant)
+    for texture, variant in (
+        (Texture.PLAIN, 0), (Texture.PLASTER, 0), (Texture.PLAIN, 3), (Texture.PLASTER, 5), (Texture.WALLPAPER, 0),
+        (Texture.PLAIN, 1), (Texture.PLAIN, 7), (Texture.PLASTER, 7),
+    )
+)  # fmt: skip
+DADOS: tuple[Tint, ...] = ((150, 168, 160), (196, 150, 110), (120, 140, 164), (206, 196, 170), (140, 90, 80))
+DADO_HEIGHT = 1.0  # m
 DOOR_TINTS: tuple[Tint, ...] = ((255, 255, 255), (236, 214, 186), (204, 176, 140), (176, 196, 210), (214, 220, 212))
 FLOORS: dict[str, tuple[tuple[Texture, Material], ...]] = {
     "corridor": (
@@ -50,6 +59,7 @@ class House:
     window: Stuff  # frames of windows
     skirting: Stuff
     corridor_wall: Stuff
+    dado: Stuff | None  # of the lower part of the walls of corridors
     corridor_floor: tuple[Stuff, Class]
     lamp: str  # panel, tube or round
     panes: tuple[int, int]
@@ -63,7 +73,8 @@ def draw_house(rng: np.random.Generator, variety: Variety) -> House:
         Stuff(Material.PAINT, one_of(rng, ((240, 240, 236), (150, 154, 158), (120, 96, 72), (70, 74, 80)))),
         Stuff(Material.PAINT, one_of(rng, ((244, 244, 240), (84, 88, 92), (150, 120, 90)))),
         Stuff(Material.WOOD, one_of(rng, ((236, 236, 230), (130, 104, 80), (90, 92, 96)))),
-        Stuff(Material.PLASTER, one_of(rng, WALL_PAINTS, 0.03), variety.layer(rng, Texture.PLAIN)),
+        Stuff(Material.PLASTER, one_of(rng, WALL_PAINTS, 0.03), variety.choose(rng, CLEAN_WALLS)),
+        Stuff(Material.PLASTER, one_of(rng, DADOS), variety.choose(rng, CLEAN_WALLS)) if rng.random() < 0.4 else None,
         (Stuff(material, (255, 255, 255), variety.layer(rng, texture)), Class.OTHER_FLAT),
         variety.choose(rng, ("panel", "panel", "tube", "round")),
         variety.choose(rng, ((2, 1), (2, 2), (3, 1), (1, 2))),
@@ -131,7 +142,7 @@ def _wall_stuff(use: str, rng: np.random.Generator, variety: Variety) -> Stuff:
     if use == "court":
         return Stuff(Material.BRICK, (255, 250, 244), variety.layer(rng, Texture.BRICK))
     draw = rng.random()
-    texture, material = Texture.PLAIN, Material.PLASTER
+    texture, material = None, Material.PLASTER
     if use == "kitchen" and draw < 0.5:
         texture, material = Texture.TILE, Material.STONE
     elif draw < 0.25 and use in ("lounge", "office", "meeting"):
@@ -142,7 +153,8 @@ def _wall_stuff(use: str, rng: np.random.Generator, variety: Variety) -> Stuff:
         texture, material = (
             (Texture.CONCRETE, Material.CONCRETE) if use != "lounge" else (Texture.PLANKS, Material.WOOD)
         )
-    return Stuff(material, one_of(rng, WALL_PAINTS, 0.03), variety.layer(rng, texture))
+    layer = variety.choose(rng, CLEAN_WALLS) if texture is None else variety.layer(rng, texture)
+    return Stuff(material, one_of(rng, WALL_PAINTS, 0.03), layer)
 
 
 def _slab(area: Rectangle, z: float, stuff: Stuff, kind: Class, faces_down: bool) -> Mesh:
@@ -179,8 +191,11 @@ def _side(
         sill = box([window.start - 0.05, -0.14, window.low - 0.04], [window.stop + 0.05, 0.0, window.low])
         fittings.add(sill, Stuff(Material.STONE, (238, 236, 230)))
     _skirting(fittings, openings, house)
+    if house.dado is not None and space.use == "corridor":
+        _along_foot(fittings, openings, (0.09, DADO_HEIGHT), 0.006, house.dado)
+        _along_foot(fittings, openings, (DADO_HEIGHT, DADO_HEIGHT + 0.05), 0.014, house.skirting)
     if space.use != "court":
-        _hangings(fittings, [*openings, *windows], space, rng, variety)
+        hang(fittings, [*openings, *windows], space.use, rng, variety)
     return joined([make_wall(wall, [*openings, *windows]), fittings.mesh()])
 
 
@@ -222,7 +237,7 @@ def _windows(wall: Wall, space: Space, side: int, openings: list[Opening], rng: 
         return []
     count = max(1, int((wall.length - 2.0 * margin) / 1.9))
     pitch = (wall.length - 2.0 * margin) / count
-    low = 0.25 if space.use == "hall" else 0.9
+    low = {"hall": 0.25, "corridor": 1.1}.get(space.use, 0.9)
     high = space.height - (0.5 if space.use == "hall" else 0.35)
     return [
         Opening(margin + (k + 0.07) * pitch, margin + (k + 0.93) * pitch, low, high, OUTER_WALL, None)
@@ -231,100 +246,16 @@ def _windows(wall: Wall, space: Space, side: int, openings: list[Opening], rng: 
 
 
 def _skirting(fittings: Fittings, openings: list[Opening], house: House) -> None:
+    _along_foot(fittings, openings, (0.0, 0.09), 0.015, house.skirting)
+
+
+def _along_foot(fittings: Fittings, openings: list[Opening], up: tuple[float, float], out: float, stuff: Stuff) -> None:
+    """A strip along the wall from door to door, between two heights."""
     holes = sorted((o.start - 0.07, o.stop + 0.07) for o in openings)
     edges = [0.0, *(edge for hole in holes for edge in hole), fittings.wall.length]
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         if stop - start > 0.05:
-            fittings.add(box([start, -0.015, 0.0], [stop, 0.0, 0.09]), house.skirting)
-
-
-def _hangings(
-    fittings: Fittings, openings: list[Opening], space: Space, rng: np.random.Generator, variety: Variety
-) -> None:
-    """Notice boards, pictures, white boards, clocks, radiators, extinguishers, switches, signs above doors."""
-    wall = fittings.wall
-    for o in openings:
-        if o.low > 0.0 and o.high - o.low > 0.8:  # radiators below windows
-            if rng.random() < 0.7 and o.low > 0.7:
-                _radiator(fittings, o.start + 0.1, o.stop - 0.1, rng)
-        elif space.use in CORRIDOR_LIKE:
-            plate = (o.stop + 0.14, o.stop + 0.3)
-            fittings.add(box([plate[0], -0.012, 1.5], [plate[1], 0.0, 1.62]), Stuff(Material.PLASTIC, (70, 92, 120)))
-            if rng.random() < 0.3:
-                sign = box([o.middle - 0.18, -0.05, o.high + 0.1], [o.middle + 0.18, 0.0, o.high + 0.28])
-                fittings.add(sign, Stuff(Material.LAMP, (60, 200, 110)))
-    spots = sorted((o.start, o.stop) for o in openings)
-    edges = [0.0, *(edge for spot in spots for edge in spot), wall.length]
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        at = start + rng.uniform(0.35, 1.2)
-        while stop - at > 0.6:
-            at += _hanging(fittings, at, min(stop - 0.3 - at, 2.4), space, rng, variety) + rng.uniform(0.4, 2.2)
-
-
-def _hanging(
-    fittings: Fittings, start: float, room: float, space: Space, rng: np.random.Generator, variety: Variety
-) -> float:
-    """One thing on a wall from `start` on; returns how wide it is."""
-    draw = rng.random()
-    poster = Stuff(Material.PAINT, (255, 255, 255), variety.layer(rng, Texture.POSTER))
-    if draw < 0.22 and room > 1.1:
-        wide, tall = min(room, rng.uniform(1.1, 2.0)), rng.uniform(0.8, 1.1)
-        white = space.use in ("meeting", "office", "lab")
-        inner = (
-            Stuff(Material.PAINT, (246, 247, 248))
-            if white
-            else Stuff(Material.CLOTH, (196, 160, 116), Texture.CLOTH.layer(0))
-        )
-        _board(fittings, (start, start + wide), (1.05, 1.05 + tall), inner, rng)
-        if not white:
-            for k in range(int(wide / 0.4)):
-                a = start + 0.12 + 0.4 * k
-                low = 1.15 + rng.uniform(0.0, tall - 0.55)
-                fittings.add_panel((a, a + 0.21), (low, low + 0.297), -0.034, poster)
-        return wide
-    if draw < 0.5:
-        wide = min(room, rng.uniform(0.4, 0.85))
-        tall = wide * rng.uniform(0.8, 1.42)
-        low = 1.55 - 0.5 * tall
-        frame_stuff = Stuff(Material.WOOD, one_of(rng, ((40, 40, 42), (230, 228, 222), (140, 100, 66))))
-        fittings.add(
-            box([start - 0.03, -0.025, low - 0.03], [start + wide + 0.03, 0.0, low + tall + 0.03]), frame_stuff
-        )
-        fittings.add_panel((start, start + wide), (low, low + tall), -0.028, poster)
-        return wide
-    if draw < 0.55 and space.use in CORRIDOR_LIKE:
-        body = lathe([(0.08, 0.55), (0.08, 0.98), (0.03, 1.05), (0.03, 1.1)], 10) + np.array([start + 0.1, -0.1, 0.0])
-        fittings.add(body, Stuff(Material.METAL, (200, 34, 30)), True)
-        fittings.add(box([start, -0.006, 1.4], [start + 0.2, 0.0, 1.6]), Stuff(Material.SIGN, (200, 30, 28)))
-        return 0.2
-    if draw < 0.75:
-        fittings.add(box([start, -0.012, 1.08], [start + 0.09, 0.0, 1.17]), Stuff(Material.PLASTIC, (240, 240, 236)))
-        return 0.1
-    if draw < 0.82:
-        ring = lathe([(0.16, 0.0), (0.16, 0.03)], 16)[..., [0, 2, 1]] * [1.0, -1.0, 1.0] + [start + 0.16, 0.0, 2.15]
-        fittings.add(ring, Stuff(Material.PLASTIC, (240, 240, 238)))
-        return 0.3
-    if draw < 0.9 and room > 0.9:
-        _radiator(fittings, start, start + min(room, 1.2), rng)
-        return 1.2
-    return 0.3
-
-
-def _board(
-    fittings: Fittings, along: tuple[float, float], up: tuple[float, float], inner: Stuff, rng: np.random.Generator
-) -> None:
-    rim = Stuff(Material.METAL, one_of(rng, ((190, 192, 194), (90, 92, 96), (150, 110, 70))))
-    fittings.add(box([along[0] - 0.03, -0.03, up[0] - 0.03], [along[1] + 0.03, 0.0, up[1] + 0.03]), rim)
-    fittings.add(box([along[0], -0.032, up[0]], [along[1], -0.03, up[1]]), inner)
-
-
-def _radiator(fittings: Fittings, start: float, stop: float, rng: np.random.Generator) -> None:
-    """A ribbed radiator."""
-    white = Stuff(Material.METAL, (242, 242, 238))
-    ribs = [box([a, -0.12, 0.14], [a + 0.045, -0.03, 0.68]) for a in np.arange(start, stop, 0.09)]
-    fittings.add(np.concatenate(ribs), white)
-    fittings.add(box([start, -0.1, 0.2], [stop, -0.06, 0.24]), white)
-    fittings.add(box([start, -0.1, 0.58], [stop, -0.06, 0.62]), white)
+            fittings.add(box([start, -out, up[0]], [stop, 0.0, up[1]]), stuff)
 
 
 def _lamps(space: Space, house: House, rng: np.random.Generator) -> Mesh:

@@ -72,7 +72,7 @@ class Accompany(Beside):
 
 @dataclass(frozen=True, slots=True)
 class Stride:
-    """Steps of stiff legs: a foot on the ground stays in its place, and the hips are as high as the lower foot demands."""
+    """Steps of stiff legs: a foot on the ground stays there, and the hips are as high as the lower foot demands."""
 
     leg: float  # m, from the hinge to the sole
     step: float  # m

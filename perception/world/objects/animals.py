@@ -1,4 +1,4 @@
-"""Animals: dogs, cats, foxes and birds, with legs that swing in pairs. x ahead, origin on the ground below the middle."""
+"""Animals: dogs, cats, foxes, birds; legs swing in pairs. x ahead, origin on the ground below the middle."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -202,6 +202,10 @@ def _bird(
         for y in (-0.35 * r, 0.35 * r)
     ]
     parts.add(np.concatenate(legs) * size, Stuff(Material.SKIN, beak))
-    toes = [panel([(x, y - 0.03, 0.004), (x, y + 0.03, 0.004), (x - 0.3 * r, y, 0.004), (x - 0.3 * r, y, 0.004)])[:1] for y in (-0.35 * r, 0.35 * r) for x in (0.12 * half + 0.4 * r,)]  # fmt: skip
+    toes = [
+        panel([(x, y - 0.03, 0.004), (x, y + 0.03, 0.004), (x - 0.3 * r, y, 0.004), (x - 0.3 * r, y, 0.004)])[:1]
+        for y in (-0.35 * r, 0.35 * r)
+        for x in (0.12 * half + 0.4 * r,)
+    ]
     parts.add(np.concatenate(toes) * size, Stuff(Material.SKIN, beak))
     return Beast(parts.mesh(), (), z * size)

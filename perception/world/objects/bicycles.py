@@ -279,6 +279,12 @@ def _add_chassis(
     parts.add(exhaust, CHROME, smooth=True)
     _add_bar(parts, tuple(top + vec(-0.05, 0.0, 0.1 + 0.5 * max(rake - 0.2, 0.0))), 0.04)
     _add_ends(parts, rng, variety, (float(top[0]) + 0.14, float(top[2]) - 0.02), (-0.9, seat + 0.04))
+    _add_fenders(parts, axles, wheel, stuff)
+
+
+def _add_fenders(parts: Parts, axles: tuple[float, float], wheel: float, stuff: Stuff) -> None:
+    """Mudguards over both wheels."""
+    rear, front = axles
     guard = wheel + 0.03
     for x, sweep in ((rear, (1.2, 2.7)), (front, (0.8, 2.5))):
         angle = np.linspace(*sweep, 4)

@@ -124,7 +124,7 @@ def _trunk(build: Build, outfit: Outfit) -> Mesh:
     hem = {"skirt": 0.3, "coat": 0.32, "robe": 0.06}.get(outfit.legs)
     if hem is not None:
         flare = {"skirt": 1.35, "coat": 1.2, "robe": 1.3}[outfit.legs]
-        rows = [(hem, 0.12 * flare * d, 0.17 * flare * b), *rows[1:]]
+        rows = [(hem, 0.16 * flare * d, 0.17 * flare * b), *rows[1:]]
     scale = s / 1.75
     rings = np.array([oval((0.0, 0.0, z * s), (rx * scale, ry * scale), SIDES, 2.4) for z, rx, ry in rows])
     parts = Parts(Class.PEDESTRIAN)
@@ -248,19 +248,19 @@ def _leg(build: Build, outfit: Outfit, side: float) -> Limb:
 def _arm(build: Build, outfit: Outfit, side: float) -> Limb:
     """From the shoulder to the finger tips; the elbow a little bent."""
     scale = build.stature / 1.75
-    hinge = np.array([0.0, side * 0.2 * build.breadth * scale, (SHOULDER - 0.02) * build.stature])
+    hinge = np.array([0.0, side * 0.19 * build.breadth * scale, (SHOULDER - 0.025) * build.stature])
     reach = np.array(
         [
-            [0.0, -0.07, 0.045],
-            [0.0, -0.01, 0.02],
-            [-0.012, 0.03, -0.27],
-            [0.03, 0.045, -0.49],
-            [0.045, 0.045, -0.54],
-            [0.06, 0.03, -0.66],
+            [0.0, -0.06, 0.05],
+            [0.0, -0.02, 0.035],
+            [0.0, 0.005, -0.03],
+            [-0.012, 0.035, -0.27],
+            [0.03, 0.05, -0.5],
+            [0.06, 0.035, -0.66],
         ]
     )
-    body = limb(hinge + reach * [1.0, side, 1.0] * scale, np.array([0.02, 0.056, 0.046, 0.034, 0.04, 0.018]) * scale, 5)
-    sleeve = 20 if outfit.has_short_sleeves else 30  # triangles
+    body = limb(hinge + reach * [1.0, side, 1.0] * scale, np.array([0.02, 0.042, 0.056, 0.046, 0.038, 0.02]) * scale, 5)
+    sleeve = 30 if outfit.has_short_sleeves else 40  # triangles
     parts = Parts(Class.PEDESTRIAN)
     parts.add(np.concatenate([body[:sleeve], body[50:55]]), outfit.top, smooth=True)
     parts.add(np.concatenate([body[sleeve:50], body[55:]]), outfit.skin, smooth=True)

@@ -202,7 +202,11 @@ def _add_glass_cab(
     inset = 0.04
     low, high = (x[0] + inset, y[0] + inset, z[0]), (x[1] - inset, y[1] - inset, z[1] - 0.05)
     parts.add(rounded_box(low, high, 0.04), pane(rng, variety))
-    posts = [beam((px, py, z[0]), (px, py, z[1] - 0.03), 0.08, 0.08) for px in (x[0] + 0.04, x[1] - 0.04) for py in (y[0] + 0.04, y[1] - 0.04)]  # fmt: skip
+    posts = [
+        beam((px, py, z[0]), (px, py, z[1] - 0.03), 0.08, 0.08)
+        for px in (x[0] + 0.04, x[1] - 0.04)
+        for py in (y[0] + 0.04, y[1] - 0.04)
+    ]
     parts.add(np.concatenate(posts), BLACK)
     parts.add(
         rounded_box((x[0] - 0.03, y[0] - 0.03, z[1] - 0.08), (x[1] + 0.06, y[1] + 0.03, z[1] + 0.03), 0.04), stuff

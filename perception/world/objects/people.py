@@ -31,6 +31,11 @@ def make_standing_person(rng: np.random.Generator, variety: Variety = TRAINING) 
     return variety.choose(rng, (standing, standing, waiting, pointing))(rng, variety)
 
 
+def make_sitting_person(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
+    """A person who sits on a seat of 0.45 m, the hips on the origin."""
+    return sitting(rng, variety)
+
+
 def draw_figure(rng: np.random.Generator, variety: Variety, legs: str | None = None) -> Figure:
     """A person upright, with what it carries; with `legs` given: what one without a load wears there."""
     outfit = draw_outfit(rng, variety)

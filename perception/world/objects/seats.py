@@ -43,11 +43,19 @@ def _office(parts: Parts, rng: np.random.Generator, variety: Variety) -> None:
     h = rng.uniform(0.95, 1.2)
     angles = 2.0 * np.pi * np.arange(5) / 5
     star = [beam((0, 0, 0.12), (0.29 * np.cos(a), 0.29 * np.sin(a), 0.07), 0.05, 0.03) for a in angles]
-    castors = [rod((0.29 * np.cos(a), 0.29 * np.sin(a) - 0.02, 0.03), (0.29 * np.cos(a), 0.29 * np.sin(a) + 0.02, 0.03), 0.03) for a in angles]  # fmt: skip
+    castors = [
+        rod((0.29 * np.cos(a), 0.29 * np.sin(a) - 0.02, 0.03), (0.29 * np.cos(a), 0.29 * np.sin(a) + 0.02, 0.03), 0.03)
+        for a in angles
+    ]
     parts.add(np.concatenate([*star, *castors, rod((0, 0, 0.1), (0, 0, SEAT - 0.02), 0.035)]), BLACK)
     parts.add(rounded_box((-0.23, -0.25, SEAT - 0.02), (0.25, 0.25, SEAT + 0.06), 0.04), seat)
     parts.add(_back(-0.24, 0.23, SEAT + 0.1, h, 0.07, -0.06), seat)
-    arm = np.concatenate([beam((-0.05, 0.28, SEAT), (-0.05, 0.28, 0.66), 0.04, 0.06), beam((-0.16, 0.28, 0.67), (0.14, 0.28, 0.67), 0.07, 0.03)])  # fmt: skip
+    arm = np.concatenate(
+        [
+            beam((-0.05, 0.28, SEAT), (-0.05, 0.28, 0.66), 0.04, 0.06),
+            beam((-0.16, 0.28, 0.67), (0.14, 0.28, 0.67), 0.07, 0.03),
+        ]
+    )
     parts.add(both_sides(arm), BLACK)
     parts.add(beam((-0.2, 0.0, SEAT), (-0.28, 0.0, SEAT + 0.2), 0.08, 0.03), BLACK)
 
@@ -71,7 +79,10 @@ def _cafe(parts: Parts, rng: np.random.Generator, variety: Variety) -> None:
     )
     h = rng.uniform(0.8, 0.88)
     parts.add(np.concatenate([_slat(x, SEAT) for x in (-0.17, -0.06, 0.05, 0.16)]), stuff)
-    backs = [beam((-0.235 - 0.02 * k, -0.2, z), (-0.235 - 0.02 * k, 0.2, z), 0.015, 0.07) for k, z in enumerate((h - 0.16, h - 0.04))]  # fmt: skip
+    backs = [
+        beam((-0.235 - 0.02 * k, -0.2, z), (-0.235 - 0.02 * k, 0.2, z), 0.015, 0.07)
+        for k, z in enumerate((h - 0.16, h - 0.04))
+    ]
     parts.add(np.concatenate(backs), stuff)
     side = [
         beam((0.2, 0.21, 0.0), (-0.26, 0.21, h), 0.02, 0.025),

@@ -114,7 +114,15 @@ def _drum_bin(parts: Parts, rng: np.random.Generator, variety: Variety) -> None:
     stuff = metal(rng, variety) if rng.random() < 0.5 else paint(rng)
     parts.add(lathe([(r, 0.0), (r, h)], 12), stuff, smooth=True)
     parts.add(lathe([(1.05 * r, h + 0.16), (0.9 * r, h + 0.26), (0.2 * r, h + 0.3)], 12), stuff, smooth=True)
-    posts = [beam((0.9 * r * np.cos(a), 0.9 * r * np.sin(a), h), (0.9 * r * np.cos(a), 0.9 * r * np.sin(a), h + 0.18), 0.04, 0.02) for a in (0.8, 2.4, 4.0, 5.5)]  # fmt: skip
+    posts = [
+        beam(
+            (0.9 * r * np.cos(a), 0.9 * r * np.sin(a), h),
+            (0.9 * r * np.cos(a), 0.9 * r * np.sin(a), h + 0.18),
+            0.04,
+            0.02,
+        )
+        for a in (0.8, 2.4, 4.0, 5.5)
+    ]
     parts.add(np.concatenate(posts), DARK)
 
 
@@ -178,7 +186,7 @@ def make_cabinet(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
 
 
 def make_bicycle_stand(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A hoop with a bicycle that leans on it; the hoop is `Class.MANMADE`, the bicycle `Class.BICYCLE`, one instance."""
+    """A hoop (`Class.MANMADE`) with a bicycle that leans on it (`Class.BICYCLE`)."""
     hoop = np.array([[-0.4, 0.25, 0.0], [-0.4, 0.25, 0.7], [0.0, 0.25, 0.82], [0.4, 0.25, 0.7], [0.4, 0.25, 0.0]])
     parts = Parts(Class.MANMADE)
     for a, b in pairwise(hoop):

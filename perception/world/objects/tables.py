@@ -1,4 +1,4 @@
-"""Tables, desks with what stands on them, shelves. x ahead (the side one sits or stands at is +x), origin on the floor."""
+"""Tables, desks with what stands on them, shelves. One sits or stands at +x; origin on the floor."""
 
 from collections.abc import Callable
 
@@ -27,10 +27,8 @@ def _four_legs(parts: Parts, rng: np.random.Generator, variety: Variety) -> None
     half = np.array([0.5 * rng.uniform(0.7, 0.95), 0.5 * rng.uniform(0.8, 1.8)])
     stuff = wood(rng, variety)
     parts.add(rounded_box((*-half, TABLE - BOARD), (*half, TABLE), 0.01), stuff)
-    legs = [
-        beam((sx * (half[0] - 0.06), sy * (half[1] - 0.06), 0.0), (sx * (half[0] - 0.06), sy * (half[1] - 0.06), TABLE - 0.02), 0.06, 0.06)
-        for sx in (-1, 1) for sy in (-1, 1)
-    ]  # fmt: skip
+    x, y = half - 0.06
+    legs = [beam((sx * x, sy * y, 0.0), (sx * x, sy * y, TABLE - 0.02), 0.06, 0.06) for sx in (-1, 1) for sy in (-1, 1)]
     parts.add(np.concatenate(legs), stuff if rng.random() < 0.6 else DARK)
 
 
@@ -60,7 +58,16 @@ def _low(parts: Parts, rng: np.random.Generator, variety: Variety) -> None:
     top = Stuff(Material.GLASS, (170, 190, 190)) if rng.random() < 0.3 else stuff
     parts.add(rounded_box((*-half, h - 0.03), (*half, h), 0.01), top)
     parts.add(rounded_box((*(0.06 - half), 0.12), (*(half - 0.06), 0.14), 0.01), stuff)
-    legs = [beam((sx * (half[0] - 0.04), sy * (half[1] - 0.04), 0.0), (sx * (half[0] - 0.04), sy * (half[1] - 0.04), h - 0.02), 0.05, 0.05) for sx in (-1, 1) for sy in (-1, 1)]  # fmt: skip
+    legs = [
+        beam(
+            (sx * (half[0] - 0.04), sy * (half[1] - 0.04), 0.0),
+            (sx * (half[0] - 0.04), sy * (half[1] - 0.04), h - 0.02),
+            0.05,
+            0.05,
+        )
+        for sx in (-1, 1)
+        for sy in (-1, 1)
+    ]
     parts.add(np.concatenate(legs), stuff)
 
 
@@ -107,8 +114,23 @@ def _add_screen(parts: Parts, rng: np.random.Generator, variety: Variety, y: flo
     """A computer screen on a desk, seen from +x."""
     half, low, high = rng.uniform(0.24, 0.32), DESK + 0.12, DESK + rng.uniform(0.42, 0.52)
     parts.add(rounded_box((-0.2, y - half, low), (-0.16, y + half, high), 0.01), BLACK)
-    parts.add(np.concatenate([beam((-0.2, y, DESK), (-0.2, y, low + 0.05), 0.05, 0.03), beam((-0.28, y, DESK + 0.01), (-0.12, y, DESK + 0.01), 0.2, 0.015)]), BLACK)  # fmt: skip
-    face = panel([(-0.157, y - half + 0.02, low + 0.02), (-0.157, y + half - 0.02, low + 0.02), (-0.157, y + half - 0.02, high - 0.02), (-0.157, y - half + 0.02, high - 0.02)])  # fmt: skip
+    parts.add(
+        np.concatenate(
+            [
+                beam((-0.2, y, DESK), (-0.2, y, low + 0.05), 0.05, 0.03),
+                beam((-0.28, y, DESK + 0.01), (-0.12, y, DESK + 0.01), 0.2, 0.015),
+            ]
+        ),
+        BLACK,
+    )
+    face = panel(
+        [
+            (-0.157, y - half + 0.02, low + 0.02),
+            (-0.157, y + half - 0.02, low + 0.02),
+            (-0.157, y + half - 0.02, high - 0.02),
+            (-0.157, y - half + 0.02, high - 0.02),
+        ]
+    )
     stuff = Stuff(
         Material.LAMP if rng.random() < 0.5 else Material.GLASS, (190, 200, 210), variety.layer(rng, Texture.SCREEN)
     )
@@ -204,7 +226,14 @@ def make_lectern(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
     half, height = rng.uniform(0.28, 0.4), rng.uniform(0.9, 1.6)
     poster = Stuff(Material.SIGN, texture_id=variety.layer(rng, Texture.POSTER))
     for sign in (1.0, -1.0):
-        face = panel([(0.22 * sign, -half * sign, 0.1), (0.22 * sign, half * sign, 0.1), (0.03 * sign, half * sign, height), (0.03 * sign, -half * sign, height)])  # fmt: skip
+        face = panel(
+            [
+                (0.22 * sign, -half * sign, 0.1),
+                (0.22 * sign, half * sign, 0.1),
+                (0.03 * sign, half * sign, height),
+                (0.03 * sign, -half * sign, height),
+            ]
+        )
         parts.add(face, poster, uvs=UNIT_UVS)
     bars = [rod((0.24 * s, y, 0.0), (0.0, y, height + 0.03), 0.018, 5) for s in (-1, 1) for y in (-half, half)]
     parts.add(np.concatenate(bars), CHROME if rng.random() < 0.5 else wood(rng, variety))

@@ -127,7 +127,10 @@ def _flatbed(parts: Parts, rng: np.random.Generator, variety: Variety, front: fl
     _add_bed(parts, wood(rng, variety), metal(rng, variety), (back, front), low, half, 0.4)
     at, kind = back + 0.3, int(rng.integers(3))
     if kind == 0:
-        bars = [rod((back + 0.2, y, low + z), (front - 0.3, y, low + z), 0.13, 7) for y, z in ((-0.6, 0.2), (-0.3, 0.2), (0.0, 0.2), (0.3, 0.2), (-0.45, 0.42), (-0.15, 0.42), (0.15, 0.42))]  # fmt: skip
+        bars = [
+            rod((back + 0.2, y, low + z), (front - 0.3, y, low + z), 0.13, 7)
+            for y, z in ((-0.6, 0.2), (-0.3, 0.2), (0.0, 0.2), (0.3, 0.2), (-0.45, 0.42), (-0.15, 0.42), (0.15, 0.42))
+        ]
         stuff = Stuff(Material.BARK, texture_id=variety.layer(rng, Texture.BARK)) if rng.random() < 0.5 else STEEL
         parts.add(np.concatenate(bars), stuff, smooth=True)
         return
@@ -150,7 +153,17 @@ def _tipper(parts: Parts, rng: np.random.Generator, variety: Variety, front: flo
         for x in np.linspace(back + 0.5, front - 0.3, 5)
     ]
     parts.add(np.concatenate(ribs), Stuff(Material.PAINT, tuple(int(0.8 * c) for c in stuff.tint)))  # type: ignore[arg-type]
-    heap = np.array([upright_oval((x, 0.0, high - 0.1), (f * (half - 0.1), f * 0.5)) for x, f in ((back + 0.2, 0.3), (0.7 * back + 0.3 * front, 0.95), (0.3 * back + 0.7 * front, 1.0), (front - 0.2, 0.4))])  # fmt: skip
+    heap = np.array(
+        [
+            upright_oval((x, 0.0, high - 0.1), (f * (half - 0.1), f * 0.5))
+            for x, f in (
+                (back + 0.2, 0.3),
+                (0.7 * back + 0.3 * front, 0.95),
+                (0.3 * back + 0.7 * front, 1.0),
+                (front - 0.2, 0.4),
+            )
+        ]
+    )
     parts.add(loft(heap), Stuff(Material.SOIL, texture_id=variety.layer(rng, Texture.GRAVEL)), smooth=True)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from perception import __version__
 from perception.core.config import to_yaml
 from perception.core.errors import ConfigError, InvalidInput
@@ -15,10 +17,11 @@ from perception.world.bag import Taken, topics_of, write_bag
 from perception.world.config import WorldConfig
 from perception.world.data_sets import DEFAULT_FORMATS, FORMATS, Wanted
 from perception.world.recording import EPOCH_NS, REFERENCE_STEP_NS, SyntheticRecording
+from perception.world.sensors.lidar import SWEEP_NS
 from perception.world.shelf import LABELS
 
 SIDECAR = "generated.json"  # marks a folder as one that this module wrote
-POSES, LOOPS = "poses", "loops.json"
+KITTI, POSES, LOOPS = "ground_truth_kitti.txt", "poses", "loops.json"
 REQUEST = "request.json"  # in the working folder: what it is the beginning of
 BYTES_PER_SCAN = 2_000_000  # what a scan may take on the disk, with reserve
 BYTES_PER_PIXEL = 2.4  # likewise of an image with all its labels, the copy in the bag included
@@ -135,9 +138,11 @@ def _record(
 
 
 def _write_truth(folder: Path, name: str, recording: SyntheticRecording, formats: Collection[str]) -> None:
-    from perception.io.trajectories import write_tum
+    from perception.io.trajectories import write_kitti, write_tum
 
     write_tum(folder / "ground_truth.tum", recording.reference)
+    ends_ns = SWEEP_NS * (1 + np.arange(recording.num_scans, dtype=np.int64))
+    write_kitti(folder / KITTI, recording.vehicle.poses(ends_ns))
     for camera in recording.cameras:
         write_tum(folder / POSES / f"{camera.name}.tum", recording.picture_poses(camera))
     write_atomic(folder / LOOPS, json.dumps(_loops(recording), indent=1) + "\n")
@@ -148,6 +153,7 @@ def _write_truth(folder: Path, name: str, recording: SyntheticRecording, formats
         "topics": topics_of(recording.cameras),
         "points": "header.stamp is the start of a sweep; t is in ns after it; intensity 0 to 255",
         "ground_truth.tum": "T_odom_base: seconds x y z qx qy qz qw, odom has z up, base_link on the ground",
+        KITTI: "T_odom_base at the end of every scan, twelve numbers a line",
         LOOPS: "pairs of times (ns) at which the robot is at the same place again, at 2 Hz, nearest first",
         "world.yaml": "the configuration; `perception synth --config world.yaml` writes the same bytes again",
         "scans": recording.num_scans,

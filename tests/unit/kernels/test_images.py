@@ -1,0 +1,26 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from perception.kernels import images
+
+
+@settings(deadline=None, max_examples=30)
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(0, 5), st.integers(0, 5), st.just(3))))
+def test_planes_are_those_of_the_definition(pixels):
+    planes = images.planes(pixels)
+    assert planes.dtype == np.float32
+    assert np.array_equal(planes, images.planes_reference(pixels))
+
+
+def test_every_grey_level_is_its_quotient_by_255_and_a_given_buffer_is_filled():
+    pixels = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    buffer = np.empty((3, 1, 256), dtype=np.float32)
+    assert images.planes(pixels, buffer) is buffer
+    assert np.array_equal(buffer[2, 0], np.arange(256, dtype=np.float32) / np.float32(255))
+
+
+def test_a_view_with_reversed_channels_gives_reversed_planes():
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    assert np.array_equal(images.planes(pixels[..., ::-1]), images.planes(pixels)[::-1])

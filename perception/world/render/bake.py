@@ -18,6 +18,7 @@ FINEST = 0.5  # m, edge of a cell
 HEIGHT = 32.0  # m above the lowest point; above that all is open
 BIAS = 0.25  # m
 LAMP_SIZE = 0.3  # m: nearer to a lamp the light grows no more
+LAMP_BODY = 0.6  # m around a lamp, where its own post and shade are: they stop no light
 NUM_THREADS = 2
 ONE_SIDED = 0.85  # of the light of one lamp in the vector; the rest is the constant
 
@@ -149,16 +150,14 @@ def _lit_by(world: Accelerator, cells: Cells, lamp: Lamp) -> tuple[tuple[slice, 
 
 
 def _sees(world: Accelerator, lamp: Lamp, directions: np.ndarray, distances: np.ndarray, falloff: np.ndarray):
-    """True (N,) where nothing still is between the lamp and the cells."""
-    near = np.flatnonzero(falloff > 1e-3)
-    out = np.zeros(len(distances), dtype=np.bool_)
+    """True (N,) where nothing still is between the cells, `directions` from the lamp, and its surroundings."""
+    near = np.flatnonzero((falloff > 1e-3) & (distances > LAMP_BODY))
+    out = falloff > 1e-3
     if len(near):
-        rays = Rays(
-            lamp.place[None].astype(np.float32), np.ascontiguousarray(directions[near], dtype=np.float32),
-            np.zeros(len(near), np.int32), np.zeros(1, np.int32),
-        )  # fmt: skip
+        cells = (lamp.place + distances[near, None] * directions[near]).astype(np.float32)
+        firings, steps = np.arange(len(near), dtype=np.int32), np.zeros(len(near), dtype=np.int32)
+        rays = Rays(cells, np.ascontiguousarray(-directions[near], dtype=np.float32), firings, steps)
         movers = np.zeros((1, len(world.roots) - 1, 3, 4), dtype=np.float32)
         movers[..., 3] = 1e6  # out of the way
-        hits = cast(world, rays, movers, float(lamp.reach))
-        out[near] = hits.ranges > distances[near] - 0.1
+        out[near] = cast(world, rays, movers, lamp.reach).ranges > distances[near] - LAMP_BODY
     return out

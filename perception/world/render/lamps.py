@@ -15,7 +15,7 @@ from perception.world.render.ambient import Ambient, looked_up
 
 CLUSTER = 0.6  # m: the middles of neighbouring surfaces of one lamp are no farther apart
 INDOOR_SKY = 0.25  # share of the sky below which a lamp hangs in a room
-STREET_POWER, STREET_REACH = 34.0, 24.0  # light at 1 m; m
+STREET_POWER, STREET_REACH = 48.0, 26.0  # light at 1 m; m
 ROOM_POWER, ROOM_REACH = 1.5, 9.0
 SELF = 0.15  # m below its surfaces, where the light of a lamp starts
 VEHICLES = (Class.BUS, Class.CAR, Class.MOTORCYCLE, Class.TRUCK)

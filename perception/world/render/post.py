@@ -10,8 +10,26 @@ MAX_TAPS = 16
 SHARP = 0.6  # px of motion that stay sharp
 SHOT_NOISE, READ_NOISE = 0.010, 0.0015  # of one full exposure by day; linear light
 CURVE_SIZE = 4096
-SENSITIVITY = 0.74
+SENSITIVITY = 0.8
+METER_STEP = 8  # px
+METERED = (0.004, 2.0)  # light; darker and brighter counts as this
+GREY, NIGHT_LOSS = 0.21, 0.62  # mean that is aimed at by day; share that the night keeps darker
+ADAPTATION = 0.55  # of the exposure to the image
+METER_RANGE = (0.6, 2.5)  # factors
 VIGNETTE = 0.16  # loss of light in the corners
+
+
+def metered(image: np.ndarray, darkness: float) -> float:
+    """Factor by which an automatic exposure changes an image (H, W, 3) of linear light: part of the way to a mean grey.
+
+    It looks at this image alone, so that any frame may be rendered on its own. `darkness`: 1 at night, kept dark.
+    """
+    light = image[METER_STEP // 2 :: METER_STEP, METER_STEP // 2 :: METER_STEP].mean(axis=-1, dtype=np.float64)
+    if not light.size:
+        return 1.0
+    mean = float(np.exp(np.log(np.clip(light, *METERED)).mean()))
+    wanted = GREY * (1.0 - NIGHT_LOSS * darkness)
+    return float(np.clip((wanted / mean) ** ADAPTATION, *METER_RANGE))
 
 
 def tone_curve(x: np.ndarray) -> np.ndarray:

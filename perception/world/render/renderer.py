@@ -29,7 +29,7 @@ from perception.world.render.texels import texels_of
 from perception.world.render.visibility import SAMPLES, Visibility, rasterise
 from perception.world.render.weather import draw_weather
 from perception.world.scene import Scene
-from perception.world.sensors.cameras import Exposure
+from perception.world.sensors.cameras import Camera, Exposure
 
 SENSOR_STREAM, RAIN_STREAM = 8, 9  # random streams of a seed
 SHELTERED = 0.3  # share of the sky below which no rain falls
@@ -74,6 +74,7 @@ class Renderer:
         clock.lap("shading")
         image = self._mirrored(image, water, seen, view, stage, camera)
         clock.lap("reflections")
+        image *= np.float32(post.metered(image / np.float32(2.0**exposure.brightness), self.weather.darkness))
         image = self._blurred(image, seen, view, exposure)
         clock.lap("motion blur")
         image = self._through_lens(image, stage, exposure)
@@ -81,6 +82,13 @@ class Renderer:
         color = self._developed(image, exposure)
         clock.lap("sensor")
         return Frame(color, seen.depth, seen.rows, seen.normals), clock.laps
+
+    def warm_up(self) -> None:
+        """Compile the kernels that images of this recording need, so that the first one need not wait."""
+        model = CameraModel(16, 8, np.array([[8.0, 0.0, 8.0], [0.0, 8.0, 4.0], [0.0, 0.0, 1.0]]))
+        num_movers = len(self.world.first_rows) - 2
+        at_home, movers = np.tile(np.eye(4), (3, 1, 1)), np.tile(np.eye(4), (3, num_movers, 1, 1))
+        self.render(Exposure(Camera("warm_up", model, np.eye(4), 0), 0, 0, at_home, movers, 0.0))
 
     def _ambient(self) -> Ambient:
         """The sky on every place, then the lamps that hang where it is dark."""

@@ -165,7 +165,7 @@ def _radiance(light, mirrored, look, color, n, d, p, lit, ambient, head, occlusi
         r, g, b = r + own * red, g + own * green, b + own * blue
     elif light.darkness > 0.0:
         if family == _SHOP:
-            own = 1.4 * light.darkness
+            own = 0.8 * light.darkness
             r, g, b = r + own * red, g + 0.92 * own * green, b + 0.78 * own * blue
         elif material == _GLASS and nz < 0.4 and (look[7] & 255) < 256.0 * LIT_WINDOWS * light.darkness:
             warm = ((look[7] >> 8) & 255) * (1.0 / 256.0)

@@ -55,9 +55,9 @@ def draw_weather(config: WorldConfig) -> Weather:
 def _day(azimuth: float, rng: np.random.Generator) -> Weather:
     elevation = np.radians(rng.uniform(22.0, 60.0))
     warmth = np.clip((np.radians(45.0) - elevation) / np.radians(30.0), 0.0, 1.0)
-    sun_color = 2.35 * np.array([1.0, 0.93 - 0.07 * warmth, 0.82 - 0.2 * warmth])
+    sun_color = 2.2 * np.array([1.0, 0.93 - 0.07 * warmth, 0.82 - 0.2 * warmth])
     return Weather(
-        "day", _towards(azimuth, elevation), sun_color, np.array([0.16, 0.34, 0.78]), np.array([0.66, 0.80, 0.96]),
+        "day", _towards(azimuth, elevation), sun_color, np.array([0.20, 0.38, 0.80]), np.array([0.72, 0.86, 1.0]),
         np.array([0.5, 0.42, 0.3]), rng.uniform(0.15, 0.6), rng.uniform(0.0006, 0.002), 0.0, 0.0, 1.0, 1.0,
     )  # fmt: skip
 

@@ -113,3 +113,15 @@ def test_noise_follows_from_its_key_alone():
 def test_light_that_is_not_there_or_too_much_stays_in_range():
     image = np.array([[[-1.0, 0.0, 1e9]]], dtype=np.float32)
     assert developed(image).tolist() == [[[0, 0, 255]]]
+
+
+def test_the_exposure_brightens_dark_images_and_darkens_bright_ones_but_only_in_part():
+    dark, bright = np.full((*SIZE, 3), 0.05, np.float32), np.full((*SIZE, 3), 0.9, np.float32)
+    assert 1.0 < post.metered(dark, 0.0) < post.GREY / 0.05
+    assert post.GREY / 0.9 < post.metered(bright, 0.0) < 1.0
+    assert post.metered(dark, 1.0) < post.metered(dark, 0.0)
+
+
+def test_the_exposure_of_a_black_or_tiny_image_is_finite():
+    assert np.isfinite(post.metered(np.zeros((*SIZE, 3), np.float32), 0.0))
+    assert post.metered(np.zeros((2, 2, 3), np.float32), 0.0) == 1.0

@@ -99,3 +99,10 @@ def test_stages_are_timed(day):
     assert {"visibility", "shadows", "shading", "motion blur", "sensor"} <= set(laps)
     assert all(seconds >= 0.0 for seconds in laps.values())
     assert frame.color.shape == (64, 96, 3)
+
+
+def test_warming_up_changes_no_image(day):
+    renderer, _ = day
+    before = renderer.render(exposure(renderer)).color
+    renderer.warm_up()
+    assert np.array_equal(renderer.render(exposure(renderer)).color, before)

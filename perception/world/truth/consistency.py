@@ -23,7 +23,8 @@ from perception.world.geometry.raycast import NO_HIT, Accelerator, Hits, Rays, c
 from perception.world.materials import Material
 from perception.world.scene import Scene
 from perception.world.sensors.cameras import Exposure
-from perception.world.sensors.lidar import range_sigma
+from perception.world.sensors.lidar import SWEEP_NS, range_sigma
+from perception.world.things import Thing
 from perception.world.truth.beams import Beams
 from perception.world.truth.instances import owned_instances
 from perception.world.truth.kernels_voxels import FREE
@@ -152,20 +153,26 @@ def mask_agreement(scene: Scene, world: Accelerator, exposure: Exposure, labels:
 def box_agreement(scene: Scene, world: Accelerator, beams: Beams, config: BeamConfig) -> Tally:
     """Returns from each thing against its box at the time of the return; noise may carry them out of it."""
     owned = owned_instances(scene, world)[beams.rows]
+    sweeps = beams.times_ns // SWEEP_NS  # one by one: in a world that repeats the nearest copy changes on the way
+    things = {thing.instance_id: thing for thing in scene.things}
     total = Tally(0, 0)
-    for thing in scene.things:
-        mine = _chosen(beams, owned == thing.instance_id)
-        if len(mine.ends) == 0:
-            continue
-        times_ns, at = np.unique(mine.times_ns, return_inverse=True)
-        poses = replace(scene, things=(thing,)).thing_poses(times_ns, float(mine.origins[0, 0]))[0]
-        T_thing_world = inverse(poses)[at]
-        local = np.einsum("nij,nj->ni", T_thing_world[:, :3, :3], mine.ends) + T_thing_world[:, :3, 3]
-        reach = np.linalg.norm(mine.ends - mine.origins, axis=1)
-        rounding = ROUNDING if thing.motion is None else MOVER_ROUNDING
-        margin = (SIGMAS * range_sigma(reach, np.zeros(len(reach)), config) + rounding)[:, None]
-        total += tally(((local >= thing.low - margin) & (local <= thing.high + margin)).all(axis=1))
+    for sweep in np.unique(sweeps):
+        here = sweeps == sweep
+        for number in np.unique(owned[here & (owned > 0)]).tolist():
+            total += _in_box(scene, things[number], _chosen(beams, here & (owned == number)), config)
     return total
+
+
+def _in_box(scene: Scene, thing: Thing, beams: Beams, config: BeamConfig) -> Tally:
+    """Returns of one sweep from one thing."""
+    times_ns, at = np.unique(beams.times_ns, return_inverse=True)
+    poses = replace(scene, things=(thing,)).thing_poses(times_ns, float(beams.origins[0, 0]))[0]
+    T_thing_world = inverse(poses)[at]
+    local = np.einsum("nij,nj->ni", T_thing_world[:, :3, :3], beams.ends) + T_thing_world[:, :3, 3]
+    reach = np.linalg.norm(beams.ends - beams.origins, axis=1)
+    rounding = ROUNDING if thing.motion is None else MOVER_ROUNDING
+    margin = (SIGMAS * range_sigma(reach, np.zeros(len(reach)), config) + rounding)[:, None]
+    return tally(((local >= thing.low - margin) & (local <= thing.high + margin)).all(axis=1))
 
 
 def occupancy_agreement(labels: OccupancyLabels, T_world_ego: np.ndarray, beams: Beams) -> Tally:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from perception.core.cameras import CameraModel
 from perception.core.classes import Class
 from perception.core.geometry import exp_so3
 from perception.core.labels import ObjectLabels
-from perception.world.geometry.mesh import Mesh
+from perception.world.geometry.mesh import Mesh, placed
 from perception.world.geometry.raycast import NO_HIT, Accelerator
 from perception.world.scene import Scene
 from perception.world.sensors.cameras import Exposure
@@ -22,6 +23,7 @@ from tests.unit.world.truth.worlds import (
     WALKER,
     Steady,
     accelerated,
+    car,
     chosen,
     exposed,
     street,
@@ -159,6 +161,21 @@ def test_the_same_object_keeps_its_number_where_it_moves():
         labels, _ = _labels(scene, time_ns=time_ns)
         boxes.append(labels.boxes[_of(labels, MOVING)])
     assert boxes[1][0] > boxes[0][0]  # to the right
+
+
+def test_a_far_copy_in_a_world_that_repeats_does_not_widen_the_box():
+    alone, _ = _labels(street())
+    copy = placed(car(), 0.3, (112.0, -3.0, 0.0), PARKED)
+    scene = replace(street(copy), layout=SimpleNamespace(period=100.0))
+    world, exposure = accelerated(scene), exposed(scene)
+    rows = _rows(world, exposure)
+    labels = label_instances(scene, world, exposure, rows)
+    far = (rows >= len(street().static)) & (world.mesh.instance_ids[rows] == PARKED)
+    assert far.any()
+    assert (labels.instance_map[far] == 0).all()
+    i, k = _of(labels, PARKED), _of(alone, PARKED)
+    np.testing.assert_array_equal(labels.boxes[i], alone.boxes[k])
+    np.testing.assert_array_equal(labels.amodal_boxes[i], alone.amodal_boxes[k])
 
 
 def test_a_camera_that_sees_no_object_has_empty_labels():

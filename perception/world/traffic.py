@@ -9,35 +9,34 @@ from perception.world.layout import Layout
 from perception.world.motion import Course, Drive, Pace, Vehicle
 from perception.world.moving import Beside, Mover, rigid
 from perception.world.objects.vehicles import make_bicycle, make_bus, make_car, make_motorcycle, make_truck
-from perception.world.things import Thing, bounds
+from perception.world.things import Thing
 from perception.world.variety import Variety
 
 AHEAD, BEHIND = 7.0, 14.0  # s, that cars keep from the robot; it loses some at its start
 MARGIN = 2.0  # s that their drive goes on after the recording
-REAR_AXLE = 0.29  # of the length from the middle of a car, where its course runs
+REAR_AXLE, MAX_REAR_AXLE = 0.29, 1.3  # of the length, and m, from the middle of a car, where its course runs
 KINDS = (Class.CAR, Class.TRUCK, Class.BUS, Class.MOTORCYCLE)
 SHARES = (0.7, 0.12, 0.08, 0.1)  # of `KINDS`
 CYCLISTS_PER_CAR = 1.0 / 3.0
-CYCLING = (3.5, 5.0)  # m/s
-ROAD_EDGE = 1.5  # m from the middle of the lane to where bicycles ride
+ROAD_EDGE = 0.7  # m from the middle of the lane to where bicycles ride
 
 
 def make_traffic(
     layout: Layout, config: WorldConfig, rng: np.random.Generator, first_instance: int, variety: Variety
 ) -> tuple[list[Mover], list[Thing]]:
-    """Everything that drives. Cars follow one course with the same limits, so none ever meets another or the robot.
+    """Everything that drives. All follow one course with the same limits, so none ever meets another or the robot.
 
-    They share the time of a lap, far enough from the robot.
+    They share the time of a lap, far enough from the robot; bicycles get what the cars leave.
     """
     pace = Pace(layout.pace.speed, layout.pace.max_rate, layout.pace.max_lateral)
     lap = _lap_time(layout, pace)
-    wanted = config.scene.num_moving_cars
-    there = _shares(AHEAD, lap - BEHIND, wanted, rng)
+    cars, bicycles = config.scene.num_moving_cars, round(CYCLISTS_PER_CAR * config.scene.num_moving_cars)
     fleet = _Fleet(config.duration, rng, first_instance, variety)
-    fleet.drive(layout.course, pace, there)
+    shifts = _shares(AHEAD, lap - BEHIND, cars + bicycles, rng)
+    fleet.drive(layout.course, pace, shifts, cars)
     if layout.oncoming is not None:
-        fleet.drive(layout.oncoming, pace, _shares(0.0, lap, wanted - len(there), rng))
-    fleet.cycle(layout, round(CYCLISTS_PER_CAR * wanted))
+        cars, bicycles = cars - min(len(shifts), cars), bicycles - max(len(shifts) - cars, 0)
+        fleet.drive(layout.oncoming, pace, _shares(0.0, lap, cars + bicycles, rng), cars)
     return fleet.movers, fleet.things
 
 
@@ -50,25 +49,23 @@ class _Fleet:
         self.things: list[Thing] = []
         self._first = first_instance
 
-    def drive(self, course: Course, pace: Pace, shifts: np.ndarray) -> None:
-        """Cars that drive one course in steady motion, each ahead of the drive by its shift (s)."""
-        drive = Drive(course, pace, self.duration + float(shifts.max(initial=0.0)) + MARGIN)
-        for shift in shifts:
-            kind = KINDS[int(self.rng.choice(len(KINDS), p=SHARES))]
-            body = self._body(kind)
-            low, high = bounds(body)
-            mesh = placed(body, 0.0, (REAR_AXLE * (high[0] - low[0]), 0.0, 0.0))
-            self._add(mesh, Vehicle(course, drive, float(shift), vibration=False), kind)
+    def drive(self, course: Course, pace: Pace, shifts: np.ndarray, num_cars: int) -> None:
+        """Bodies that drive one course in steady motion, each ahead of the drive by its shift (s).
 
-    def cycle(self, layout: Layout, count: int) -> None:
-        """Bicycles that ride along the edge of the road; cars pass them."""
-        for k in range(count):
-            pace = Pace(float(self.rng.uniform(*CYCLING)), layout.pace.max_rate, layout.pace.max_lateral)
-            lap = layout.course.length / pace.speed
-            shift = lap * (k + self.rng.uniform(0.1, 0.9)) / count
-            vehicle = Vehicle(layout.course, Drive(layout.course, pace, self.duration + shift + MARGIN), shift, False)
-            body = make_bicycle(self.rng, self.variety, has_rider=True)
-            self._add(body, Beside(vehicle, np.array([0.0, -ROAD_EDGE, 0.0])), Class.BICYCLE)
+        All but `num_cars` of them, chosen by lot, are bicycles that keep to the right.
+        """
+        drive = Drive(course, pace, self.duration + float(shifts.max(initial=0.0)) + MARGIN)
+        is_car = np.argsort(self.rng.permutation(len(shifts))) < num_cars
+        for shift, has_engine in zip(shifts, is_car, strict=True):
+            way = Vehicle(course, drive, float(shift), vibration=False)
+            if has_engine:
+                kind = KINDS[int(self.rng.choice(len(KINDS), p=SHARES))]
+                body = self._body(kind)
+                length = float(np.ptp(body.triangles[..., 0]))
+                self._add(placed(body, 0.0, (min(REAR_AXLE * length, MAX_REAR_AXLE), 0.0, 0.0)), way, kind)
+            else:
+                body = make_bicycle(self.rng, self.variety, has_rider=True)
+                self._add(body, Beside(way, np.array([0.0, -ROAD_EDGE, 0.0])), Class.BICYCLE)
 
     def _body(self, kind: Class) -> Mesh:
         match kind:

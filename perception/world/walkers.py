@@ -144,8 +144,8 @@ def _pavement_walk(crowd: Crowd, is_free: IsFree | None) -> Walk | None:
     for k in range(TRIES):
         start, stop = _way(crowd, (0.5, 0.75), crowd.rng.uniform(*WALK_LENGTH))
         points = start + np.linspace(0.0, 1.0, 9)[:, None] * (stop - start)
-        is_clear = crowd.is_clear(start, stop) and (is_free is None or all(is_free(*point, 0.3) for point in points))
-        is_clear = is_clear or k > TRIES // 2
+        is_clear = k > TRIES // 2 or crowd.is_clear(start, stop)
+        is_clear = is_clear and (is_free is None or all(is_free(*point, 0.3) for point in points))
         if is_clear and all(kind_at(crowd.layout, x, y) == WALK for x, y in points):
             return crowd.walk(start, stop, KERB)
     return None

@@ -59,7 +59,7 @@ _FOX = Quadruped(0.48, 0.3, 0.09, 0.12, 0.5, 0.07, 0.1, "pointed", 0.38, -0.5, 2
 
 
 def make_animal(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """An animal that stands, 120 to 350 triangles, `Class.ANIMAL`."""
+    """An animal that stands, 210 to 430 triangles, `Class.ANIMAL`."""
     beast = draw_animal(rng, variety)
     angle = rng.uniform(-0.25, 0.25)
     return joined([beast.trunk, *(swung(pair, a) for pair, a in zip(beast.pairs, (angle, -angle), strict=False))])

@@ -22,7 +22,7 @@ FENCE_STEP = 2.0  # m between posts
 
 
 def make_cone(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A traffic cone or one of its relatives with stripes, 60 to 130 triangles, `Class.TRAFFIC_CONE`."""
+    """A traffic cone or one of its relatives with stripes, 90 to 210 triangles, `Class.TRAFFIC_CONE`."""
     parts = Parts(Class.TRAFFIC_CONE)
     variety.choose(rng, CONES)(parts, rng)
     return parts.mesh()
@@ -74,7 +74,7 @@ def _add_cone(
 
 
 def make_barrier(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A barrier of 1.2 to 3 m along x, 24 to 300 triangles, `Class.BARRIER`."""
+    """A barrier of 1.2 to 3 m along x, 60 to 300 triangles, `Class.BARRIER`."""
     parts = Parts(Class.BARRIER)
     variety.choose(rng, BARRIERS)(parts, rng, variety)
     return parts.mesh()

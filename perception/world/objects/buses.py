@@ -55,7 +55,7 @@ BUSES: tuple[BusKind, ...] = (
 
 
 def make_bus(rng: np.random.Generator, variety: Variety = TRAINING, is_lit: bool = False) -> Mesh:
-    """A bus of random kind and colours, 550 to 1300 triangles, `Class.BUS`: x ahead, origin below the middle.
+    """A bus of random kind and colours, 1000 to 1300 triangles, `Class.BUS`: x ahead, origin below the middle.
 
     `is_lit`: its lamps are on, as of one that drives.
     """

@@ -102,7 +102,7 @@ def draw_outfit(rng: np.random.Generator, variety: Variety) -> Outfit:
 
 
 def make_figure(build: Build, outfit: Outfit) -> Figure:
-    """Trunk, legs and arms of a person, 300 to 450 triangles, `Class.PEDESTRIAN`."""
+    """Trunk, legs and arms of a person, 470 to 560 triangles, `Class.PEDESTRIAN`."""
     legs = tuple(_leg(build, outfit, side) for side in (1.0, -1.0))
     arms = tuple(_arm(build, outfit, side) for side in (1.0, -1.0))
     trunk = joined([_trunk(build, outfit), _head(build, outfit)])

@@ -31,7 +31,7 @@ TRACK = Stuff(Material.RUBBER, (58, 56, 54))
 
 
 def make_construction_vehicle(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A machine of a building site, 350 to 800 triangles, `Class.CONSTRUCTION_VEHICLE`."""
+    """A machine of a building site, 490 to 1200 triangles, `Class.CONSTRUCTION_VEHICLE`."""
     parts = Parts(Class.CONSTRUCTION_VEHICLE)
     variety.choose(rng, MACHINES)(parts, rng, variety, Stuff(Material.PAINT, one_of(rng, PAINTS)))
     mesh = switched_off(parts.mesh())

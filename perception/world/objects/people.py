@@ -22,7 +22,7 @@ SEATED_LEGWEAR = ("trousers", "shorts", "trousers", "wide")
 
 
 def make_person(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A person in a pose, 300 to 500 triangles, `Class.PEDESTRIAN`: x ahead, origin on the ground below the hips."""
+    """A person in a pose, 480 to 620 triangles, `Class.PEDESTRIAN`: x ahead, origin on the ground below the hips."""
     return variety.choose(rng, POSES, (1.0, 0.6, 1.4, 0.5, 0.5, 0.8))(rng, variety)
 
 

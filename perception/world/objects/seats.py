@@ -16,7 +16,7 @@ SEAT = 0.45  # m, height of a seat
 
 
 def make_chair(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A chair of one of several kinds, 60 to 300 triangles, `Class.CHAIR`: faces +x."""
+    """A chair of one of several kinds, 90 to 400 triangles, `Class.CHAIR`: faces +x."""
     parts = Parts(Class.CHAIR)
     variety.choose(rng, CHAIRS)(parts, rng, variety)
     return parts.mesh()
@@ -174,7 +174,7 @@ def _sheet(rows: list[tuple[float, float, float]], half: float, depth: float) ->
 
 
 def make_sofa(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A sofa of two or three seats, about 350 triangles, `Class.OTHERS`: faces +x."""
+    """A sofa of two or three seats, about 450 triangles, `Class.OTHERS`: faces +x."""
     parts = Parts(Class.OTHERS)
     seats = int(rng.integers(2, 4))
     _add_upholstery(parts, cloth(rng, variety, printed=0.2), 0.32 * seats + 0.12, rng.uniform(0.75, 0.92), seats)

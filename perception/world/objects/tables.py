@@ -16,7 +16,7 @@ BOARD = 0.03  # m, of a table top
 
 
 def make_table(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A table of one of several kinds, 50 to 110 triangles, `Class.OTHERS`."""
+    """A table of one of several kinds, 90 to 170 triangles, `Class.OTHERS`."""
     parts = Parts(Class.OTHERS)
     variety.choose(rng, TABLES)(parts, rng, variety)
     return parts.mesh()
@@ -75,7 +75,7 @@ TABLES: tuple[Callable[[Parts, np.random.Generator, Variety], None], ...] = (_fo
 
 
 def make_desk(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A desk with drawers, a screen, a keyboard and papers, 150 to 250 triangles, `Class.OTHERS`: one sits at +x."""
+    """A desk with drawers, a screen, a keyboard and papers, 350 to 580 triangles, `Class.OTHERS`: one sits at +x."""
     parts = Parts(Class.OTHERS)
     half = 0.5 * rng.uniform(1.2, 1.7)
     parts.add(rounded_box((-0.38, -half, DESK - BOARD), (0.38, half, DESK), 0.01), wood(rng, variety))
@@ -138,7 +138,7 @@ def _add_screen(parts: Parts, rng: np.random.Generator, variety: Variety, y: flo
 
 
 def make_shelf(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A shelf with books and boxes, or a closed cupboard, 80 to 500 triangles, `Class.OTHERS`: open to +x."""
+    """A shelf with books and boxes, or a closed cupboard, 180 to 550 triangles, `Class.OTHERS`: open to +x."""
     parts = Parts(Class.OTHERS)
     variety.choose(rng, SHELVES)(parts, rng, variety)
     return parts.mesh()

@@ -52,7 +52,7 @@ Load = Callable[[Parts, np.random.Generator, Variety, float, float, float], None
 
 
 def make_truck(rng: np.random.Generator, variety: Variety = TRAINING, is_lit: bool = False) -> Mesh:
-    """A lorry with one of several bodies, 450 to 900 triangles, `Class.TRUCK`: x ahead, origin below the middle.
+    """A lorry with one of several bodies, 630 to 1200 triangles, `Class.TRUCK`: x ahead, origin below the middle.
 
     `is_lit`: its lamps are on, as of one that drives.
     """
@@ -255,7 +255,7 @@ def _add_bed(
 
 
 def make_trailer(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
-    """A trailer without what draws it, 250 to 600 triangles, `Class.TRAILER`: x ahead, origin below the middle."""
+    """A trailer without what draws it, 320 to 600 triangles, `Class.TRAILER`: x ahead, origin below the middle."""
     parts = Parts(Class.TRAILER)
     variety.choose(rng, TRAILERS)(parts, rng, variety)
     return switched_off(parts.mesh())

@@ -12,6 +12,7 @@ from perception.world.materials import UNIT_TEXTURES, VARIANTS, Material
 
 PLANE_STEPS = (500.0, 50.0)  # per unit of normal and per m of offset: planes that differ by less are one
 PANE_STEP = 0.05  # m, to which middles of panes are rounded
+DARK_PANE = 0xFF  # lower byte of the random number of a pane that is never lit at night
 VEHICLES = (
     Class.BICYCLE,
     Class.BUS,
@@ -43,6 +44,7 @@ def pack_surfaces(world: Accelerator) -> Surfaces:
     looks[:, 6] = -1
     looks[smooth, 6] = np.arange(len(smooth))
     looks[:, 7] = _pane_numbers(mesh)
+    looks[np.isin(mesh.class_ids, VEHICLES), 7] |= DARK_PANE
     round_normals = _affine_on_triangles(mesh.triangles[smooth], corner_normals(mesh)[smooth])
     return Surfaces(planes, looks, _groups(mesh, planes), round_normals.reshape(-1, 12), mesh.class_ids)
 

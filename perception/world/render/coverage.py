@@ -17,8 +17,8 @@ from perception.world.render.projection import (
     camera_from_bodies,
     edge_within,
     is_box_in_view,
+    pixel_range,
     set_up,
-    tile_range,
 )
 
 
@@ -61,11 +61,11 @@ def _cover(lens, groups, order, starts, bodies, boxes, corners, is_leaf, T_camer
 @numba.njit(nogil=True, cache=True)
 def _stamp(frame, tiles, offsets, cells, cell_ranges, setup, is_leaf, stamp, stamps):
     """Mark the pixels of one triangle; returns how many were not marked before."""
-    x_first, x_last, y_first, y_last = tile_range(frame, cells, cell_ranges, setup)
+    x_first, x_last, y_first, y_last = pixel_range(frame, cells, cell_ranges, setup)
     count = 0
     for y in range(y_first // TILE, y_last // TILE + 1):
         first, last = max(y_first - y * TILE, 0), min(y_last - y * TILE, TILE - 1)
-        for x in range(x_first, x_last + 1):
+        for x in range(x_first // TILE, x_last // TILE + 1):
             width = min(TILE, frame.width - x * TILE)
             count += _stamp_tile(frame.columns, tiles, offsets, setup, x, y, width, first, last, is_leaf, stamp, stamps)
     return count

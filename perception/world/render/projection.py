@@ -106,8 +106,8 @@ def _set_planes(setup, x0, y0, z0, x1, y1, z1, x2, y2, z2):
 
 
 @numba.njit(nogil=True, cache=True)
-def tile_range(frame, cells, cell_ranges, setup):
-    """First and last tile column, first and last row of pixels that bounds reach; an empty range outside."""
+def pixel_range(frame, cells, cell_ranges, setup):
+    """First and last column, first and last row of pixels that bounds reach; an empty range outside."""
     x_low, x_high, y_low, y_high = setup[X_LOW], setup[X_HIGH], setup[Y_LOW], setup[Y_HIGH]
     if x_low > frame.x_high or x_high < frame.x_low or y_low > frame.y_high or y_high < frame.y_low:
         return 0, -1, 0, -1
@@ -120,12 +120,12 @@ def tile_range(frame, cells, cell_ranges, setup):
     lower = int(min(y_high * frame.fy + frame.cy + SAMPLE_REACH, frame.height - 1.0))
     if left > right or upper > lower:
         return 0, -1, 0, -1
-    return left // TILE, right // TILE, upper, lower
+    return left, right, upper, lower
 
 
 @numba.njit(nogil=True, cache=True)
 def _seen_range(frame, cells, cell_ranges, x_low, x_high, y_low, y_high):
-    """The same with distortion, by the table of the lens."""
+    """The same with distortion, by the table of the lens: whole tiles."""
     left, right = _cell(x_low, NUM_CELLS[1]), _cell(x_high, NUM_CELLS[1])
     upper, lower = _cell(y_low, NUM_CELLS[0]), _cell(y_high, NUM_CELLS[0])
     first_x, last_x, first_y, last_y = 32767, -1, 32767, -1
@@ -139,7 +139,8 @@ def _seen_range(frame, cells, cell_ranges, x_low, x_high, y_low, y_high):
                 first_y, last_y = min(first_y, int(cells[y, x, 2])), max(last_y, int(cells[y, x, 3]))
     if last_x < first_x or last_y < first_y:
         return 0, -1, 0, -1
-    return first_x, last_x, first_y * TILE, min(last_y * TILE + TILE, frame.height) - 1
+    right, lower = min(last_x * TILE + TILE, frame.width), min(last_y * TILE + TILE, frame.height)
+    return first_x * TILE, right - 1, first_y * TILE, lower - 1
 
 
 @numba.njit(nogil=True, cache=True)

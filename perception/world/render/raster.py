@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from perception.world.geometry.leaf_mask import is_leaf_there
-from perception.world.render.lens import GROUP, TILE, TILE_ROW, TILE_SAMPLES
+from perception.world.render.lens import GROUP, NUM_SAMPLES, TILE, TILE_ROW, TILE_SAMPLES
 from perception.world.render.projection import (
     EDGES,
     HIGHEST,
@@ -22,15 +22,17 @@ from perception.world.render.projection import (
     is_box_in_view,
     misses_group,
     nearest_depth,
+    pixel_range,
     set_up,
     set_up_box,
-    tile_range,
 )
 
 SKY = -1  # in `rows`
 ROUNDING = 4e-7  # relative, more than the inverse depth of a sample can be off
-REFRESH = 6  # triangles drawn into a tile after which its lowest inverse depth is looked up again
+REFRESH = 8  # triangles drawn into a tile after which its lowest inverse depth is looked up again
 LOWEST_W, NUM_DRAWN = 0, 1  # of the state of a tile: lowest inverse depth, triangles drawn since it was looked up
+MISSED, PART, ALL = 0, 1, 2  # of a tile that a triangle covers
+NARROW = 24  # samples, of the 40 in a row of a tile
 FEW_TILES = 12  # up to so many a triangle or box is tested tile by tile, without groups
 MANY_TILES = 128  # boxes that cover more are not tested
 
@@ -65,7 +67,7 @@ def draw_clusters(
             continue
         for k in range(ranges[c, 0], ranges[c, 1]):
             if set_up(corners, k, T, setup):
-                x_first, x_last, y_first, y_last = tile_range(frame, cells, cell_ranges, setup)
+                x_first, x_last, y_first, y_last = pixel_range(frame, cells, cell_ranges, setup)
                 if x_last >= x_first:
                     _draw(
                         frame.columns, tiles, offsets, groups, setup, x_first, x_last, y_first, y_last, rows[k],
@@ -76,10 +78,10 @@ def draw_clusters(
 @numba.njit(nogil=True, cache=True)
 def _is_hidden(frame, cells, cell_ranges, setup, state):
     """True where bounds are outside of the image, or everything there is nearer."""
-    x_first, x_last, y_first, y_last = tile_range(frame, cells, cell_ranges, setup)
-    y_first, y_last = y_first // TILE, y_last // TILE
+    x_first, x_last, y_first, y_last = pixel_range(frame, cells, cell_ranges, setup)
     if x_last < x_first:
         return True
+    x_first, x_last, y_first, y_last = x_first // TILE, x_last // TILE, y_first // TILE, y_last // TILE
     if (x_last - x_first + 1) * (y_last - y_first + 1) > MANY_TILES:
         return False
     nearest = setup[HIGHEST] * (1.0 + ROUNDING)
@@ -95,63 +97,94 @@ def _draw(
     columns, tiles, offsets, groups, setup, x_first, x_last, y_first, y_last, row, is_leaf, w_buffer, row_buffer,
     state, scratch,
 ):  # fmt: skip
-    """Draw one triangle into all tiles that it reaches: tile columns `x_first` on, pixel rows `y_first` on."""
-    top, bottom = y_first // TILE, y_last // TILE
-    if (x_last - x_first + 1) * (bottom - top + 1) <= FEW_TILES:
+    """Draw one triangle into all tiles that it reaches, in pixels `x_first` to `x_last`, `y_first` to `y_last`."""
+    left, right, top, bottom = x_first // TILE, x_last // TILE, y_first // TILE, y_last // TILE
+    num_tiles = (right - left + 1) * (bottom - top + 1)
+    is_small = num_tiles <= 2
+    if num_tiles <= FEW_TILES:
         for y in range(top, bottom + 1):
-            first, last = max(y_first - y * TILE, 0), min(y_last - y * TILE, TILE - 1)
-            for x in range(x_first, x_last + 1):
+            for x in range(left, right + 1):
                 _draw_tile(
-                    columns, tiles, offsets, setup, x, y, first, last, row, is_leaf, w_buffer, row_buffer, state,
-                    scratch,
+                    columns, tiles, offsets, setup, x, y, x_first, x_last, y_first, y_last, row, is_leaf, is_small,
+                    w_buffer, row_buffer, state, scratch,
                 )  # fmt: skip
         return
     num_groups = (columns + GROUP - 1) // GROUP
     for group_y in range(top // GROUP, bottom // GROUP + 1):
-        for group_x in range(x_first // GROUP, x_last // GROUP + 1):
+        for group_x in range(left // GROUP, right // GROUP + 1):
             if misses_group(groups, group_y * num_groups + group_x, setup):
                 continue
             for y in range(max(top, group_y * GROUP), min(bottom, group_y * GROUP + GROUP - 1) + 1):
-                first, last = max(y_first - y * TILE, 0), min(y_last - y * TILE, TILE - 1)
-                for x in range(max(x_first, group_x * GROUP), min(x_last, group_x * GROUP + GROUP - 1) + 1):
+                for x in range(max(left, group_x * GROUP), min(right, group_x * GROUP + GROUP - 1) + 1):
                     _draw_tile(
-                        columns, tiles, offsets, setup, x, y, first, last, row, is_leaf, w_buffer, row_buffer, state,
-                        scratch,
+                        columns, tiles, offsets, setup, x, y, x_first, x_last, y_first, y_last, row, is_leaf, is_small,
+                        w_buffer, row_buffer, state, scratch,
                     )  # fmt: skip
 
 
 @numba.njit(nogil=True, cache=True)
 def _draw_tile(
-    columns, tiles, offsets, setup, tile_x, tile_y, first, last, row, is_leaf, w_buffer, row_buffer, state, scratch
+    columns, tiles, offsets, setup, tile_x, tile_y, x_first, x_last, y_first, y_last, row, is_leaf, is_small, w_buffer,
+    row_buffer, state, scratch,
 ):  # fmt: skip
-    """Draw rows `first` to `last` of one triangle in one tile, unless it misses the tile or is hidden there."""
+    """Draw one triangle in one tile, unless it misses the tile or is hidden there."""
     tile = tile_y * columns + tile_x
-    x0, y0, x_low, x_high = tiles[tile, 0], tiles[tile, 1], tiles[tile, 2], tiles[tile, 3]
-    y_low, y_high = tiles[tile, 4], tiles[tile, 5]
-    is_full = not is_leaf
-    for edge in range(EDGES, EDGES + 9, 3):
-        least, most = _span(setup, edge, x0, y0, x_low, x_high, y_low, y_high)
-        if most < 0.0:
+    x0, y0 = tiles[tile, 0], tiles[tile, 1]
+    if is_small:  # its bounds say nearly as much as its edges
+        if setup[HIGHEST] * (1.0 + ROUNDING) < state[tile, LOWEST_W]:
             return
-        is_full = is_full and least > 0.0
-    least, most = _span(setup, INVERSE_DEPTH, x0, y0, x_low, x_high, y_low, y_high)
-    if min(most, setup[HIGHEST]) * (1.0 + ROUNDING) < state[tile, LOWEST_W]:
-        return
-    at, stride = numba.uintp((tile_y * TILE * columns + tile_x) * TILE_ROW), numba.uintp(columns * TILE_ROW)
-    table = numba.uintp(tile * TILE_SAMPLES if offsets.shape[1] > TILE_SAMPLES else 0)
-    if is_full and setup[HIGHEST] <= W_NEAR:
-        _fill(setup, x0, y0, table, offsets, at, stride, row, w_buffer, row_buffer, scratch)
-        state[tile, LOWEST_W] = max(state[tile, LOWEST_W], np.float32(max(least, setup[LOWEST]) * (1.0 - ROUNDING)))
-        return
-    begin, end = numba.uintp(first), numba.uintp(last + 1)
-    if is_leaf:
-        _fill_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch)
     else:
-        _fill_part(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch)
+        covers, least = _compare(tiles, tile, setup, state)
+        if covers == MISSED:
+            return
+        if covers == ALL and not is_leaf and setup[HIGHEST] <= W_NEAR:
+            at, stride, table = _places(columns, tile_x, tile_y, tile, offsets.shape[1])
+            _fill(setup, x0, y0, table, offsets, at, stride, row, w_buffer, row_buffer, scratch)
+            state[tile, LOWEST_W] = max(state[tile, LOWEST_W], np.float32(least * (1.0 - ROUNDING)))
+            return
+    at, stride, table = _places(columns, tile_x, tile_y, tile, offsets.shape[1])
+    begin, end = numba.uintp(max(y_first - tile_y * TILE, 0)), numba.uintp(min(y_last - tile_y * TILE, TILE - 1) + 1)
+    start = min(max(x_first - tile_x * TILE, 0) * NUM_SAMPLES, TILE_ROW - NARROW)
+    is_narrow = (x_last - tile_x * TILE + 1) * NUM_SAMPLES <= start + NARROW
+    if is_narrow:
+        at, table = at + numba.uintp(start), table + numba.uintp(start)
+    if is_leaf and is_narrow:
+        _fill_narrow_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch)
+    elif is_leaf:
+        _fill_wide_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch)
+    elif is_narrow:
+        _fill_narrow(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch)
+    else:
+        _fill_wide(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch)
     state[tile, NUM_DRAWN] += np.float32(1.0)
     if state[tile, NUM_DRAWN] >= REFRESH:
         state[tile, NUM_DRAWN] = np.float32(0.0)
+        at, stride, table = _places(columns, tile_x, tile_y, tile, offsets.shape[1])
         state[tile, LOWEST_W] = _lowest(w_buffer, at, stride, scratch)
+
+
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _places(columns, tile_x, tile_y, tile, length):
+    """First sample of a tile in the buffers, step to its next row, and first sample in the table of offsets."""
+    at, stride = numba.uintp((tile_y * TILE * columns + tile_x) * TILE_ROW), numba.uintp(columns * TILE_ROW)
+    return at, stride, numba.uintp(tile * TILE_SAMPLES if length > TILE_SAMPLES else 0)
+
+
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _compare(tiles, tile, setup, state):
+    """How much of a tile a triangle may cover, MISSED also where it is hidden; its lowest inverse depth there."""
+    x0, y0, x_low, x_high = tiles[tile, 0], tiles[tile, 1], tiles[tile, 2], tiles[tile, 3]
+    y_low, y_high = tiles[tile, 4], tiles[tile, 5]
+    covers = ALL
+    for edge in range(EDGES, EDGES + 9, 3):
+        least, most = _span(setup, edge, x0, y0, x_low, x_high, y_low, y_high)
+        if most < 0.0:
+            return MISSED, 0.0
+        covers = covers if least > 0.0 else PART
+    least, most = _span(setup, INVERSE_DEPTH, x0, y0, x_low, x_high, y_low, y_high)
+    if min(most, setup[HIGHEST]) * (1.0 + ROUNDING) < state[tile, LOWEST_W]:
+        return MISSED, 0.0
+    return covers, max(least, setup[LOWEST])
 
 
 @numba.njit(nogil=True, cache=True, forceinline=True)
@@ -164,13 +197,34 @@ def _span(setup, plane, x0, y0, x_low, x_high, y_low, y_high):
     return c + x_least + y_least, c + x_most + y_most
 
 
-# In the three following kernels a number is first stored to `scratch`: else the compiler merges the choice between the
-# old and the new number with its store, into an instruction that takes 20 cycles on some processors.
+# In the kernels that fill, a number is first stored to `scratch`: else the compiler merges the choice between the old
+# and the new number with its store, into an instruction that takes 20 cycles on some processors. Loops of constant
+# length become vector instructions; hence one kernel for triangles up to four pixels wide in a tile and one for others.
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill_part(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch):
-    """Rows `begin` to `end` of a tile: the samples inside of all three edges that are nearest so far."""
+def _fill_narrow(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch):
+    _fill_part(setup, x0, y0, table, offsets, at, stride, begin, end, NARROW, row, w_buffer, row_buffer, scratch)
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_wide(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch):
+    _fill_part(setup, x0, y0, table, offsets, at, stride, begin, end, TILE_ROW, row, w_buffer, row_buffer, scratch)
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_narrow_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch):
+    _fill_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, NARROW, row, w_buffer, row_buffer, scratch)
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_wide_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch):
+    _fill_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, TILE_ROW, row, w_buffer, row_buffer, scratch)
+
+
+@numba.njit(nogil=True, cache=True, forceinline=True)
+def _fill_part(setup, x0, y0, table, offsets, at, stride, begin, end, width, row, w_buffer, row_buffer, scratch):
+    """Rows `begin` to `end` of a tile, `width` samples each: those inside of all edges that are nearest so far."""
     a0, b0, c0, t0 = edge_within(setup, 0, x0, y0)
     a1, b1, c1, t1 = edge_within(setup, 3, x0, y0)
     a2, b2, c2, t2 = edge_within(setup, 6, x0, y0)
@@ -179,7 +233,7 @@ def _fill_part(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buf
     for line in range(begin, end):
         q = table + line * numba.uintp(TILE_ROW)
         o = at + line * stride
-        for i in range(numba.uintp(TILE_ROW)):
+        for i in range(numba.uintp(width)):
             x, y = offsets[0, q + i], offsets[1, q + i]
             e0, e1, e2 = c0 + (a0 * x + b0 * y), c1 + (a1 * x + b1 * y), c2 + (a2 * x + b2 * y)
             w = cw + (aw * x + bw * y)
@@ -212,8 +266,8 @@ def _fill(setup, x0, y0, table, offsets, at, stride, row, w_buffer, row_buffer, 
             row_buffer[o + i] = row if is_nearer else before_row
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _fill_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buffer, row_buffer, scratch):
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+def _fill_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, width, row, w_buffer, row_buffer, scratch):
     """As `_fill_part` for foliage: also the mask of leaves decides, in a second pass over what is left."""
     a0, b0, c0, t0 = edge_within(setup, 0, x0, y0)
     a1, b1, c1, t1 = edge_within(setup, 3, x0, y0)
@@ -225,7 +279,7 @@ def _fill_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buf
         q = table + line * numba.uintp(TILE_ROW)
         o = at + line * stride
         num_seen = np.int32(0)
-        for i in range(numba.uintp(TILE_ROW)):
+        for i in range(numba.uintp(width)):
             x, y = offsets[0, q + i], offsets[1, q + i]
             e0, e1, e2 = c0 + (a0 * x + b0 * y), c1 + (a1 * x + b1 * y), c2 + (a2 * x + b2 * y)
             w = cw + (aw * x + bw * y)
@@ -238,7 +292,7 @@ def _fill_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buf
             num_seen += np.int32(is_seen)
         if num_seen == 0:
             continue
-        for i in range(numba.uintp(TILE_ROW)):
+        for i in range(numba.uintp(width)):
             w = scratch[i]
             if w > none:
                 x, y = offsets[0, q + i], offsets[1, q + i]
@@ -251,15 +305,16 @@ def _fill_leaf(setup, x0, y0, table, offsets, at, stride, begin, end, row, w_buf
 @numba.njit(nogil=True, cache=True)
 def _lowest(w_buffer, at, stride, scratch):
     """Lowest inverse depth of a tile."""
-    for i in range(numba.uintp(TILE_ROW)):
+    width = numba.uintp(len(scratch))  # a constant would make a long chain of single instructions of all loops
+    for i in range(width):
         scratch[i] = w_buffer[at + i]
     for line in range(numba.uintp(1), numba.uintp(TILE)):
-        for i in range(numba.uintp(TILE_ROW)):
+        for i in range(width):
             w, least = w_buffer[at + line * stride + i], scratch[i]
             scratch[i] = w if w < least else least
     lowest = scratch[0]
-    for i in range(numba.uintp(TILE_ROW)):
-        lowest = min(lowest, scratch[i])
+    for i in range(width):
+        lowest = scratch[i] if scratch[i] < lowest else lowest
     return lowest
 
 

@@ -22,6 +22,7 @@ DASH, DASH_PERIOD = 3.0, 8.0  # m
 BAY = 5.6  # m, of a parking place along the kerb
 BAY_DEPTH = 2.05  # m
 STOP_GAP, ZEBRA_GAP, ZEBRA_DEPTH = 5.2, 1.2, 3.0  # m from a crossing; depth of its bars
+LINE_GAP = STOP_GAP + 0.4  # m from a crossing to the lines along the road
 CYCLE = (3.45, 4.5)  # m from the middle of the road: the lane for bicycles
 MIN_AREA = 1e-8  # m^2; what is cut along the edge of a cell leaves slivers
 WHITE_PAINT: Tint = (255, 255, 255)
@@ -137,7 +138,8 @@ def _turned(arm: Arm, points: np.ndarray) -> np.ndarray:
 
 def _lane_lines(decals: Decals, arm: Arm, white: Stuff, middle: Stuff, asphalt: int, rng: np.random.Generator) -> None:
     """The dashed line in the middle, lines along the edges, and the lane for bicycles."""
-    start, stop = arm.low + 0.5, arm.high - 0.5
+    start = arm.low + (LINE_GAP if arm.has_crossing[0] else 0.5)
+    stop = arm.high - (LINE_GAP if arm.has_crossing[1] else 0.5)
     half = arm.street.half_width
     at = start + DASH_PERIOD * rng.uniform(0.0, 0.4)
     while at < stop and half > 4.0:

@@ -144,8 +144,10 @@ def _suppress(boxes, threshold, is_left, kept):  # type: ignore[no-untyped-def]
 
 
 def warm_up() -> None:
-    """Compile the kernels."""
+    """Compile the kernels, for scores in memory of our own and in that of a runtime."""
     scores, allowed = np.zeros((2, 3), dtype=np.float32), np.ones(2, dtype=np.bool_)
-    best_classes(scores, allowed, 0.5)
-    all_classes(scores, allowed, 0.5)
+    for is_writeable in (True, False):
+        scores.flags.writeable = is_writeable
+        best_classes(scores, allowed, 0.5)
+        all_classes(scores, allowed, 0.5)
     suppress(np.zeros((2, 4), dtype=np.float32), 0.5, 1)

@@ -30,5 +30,8 @@ def _planes(image, shares, out):  # type: ignore[no-untyped-def]
 
 
 def warm_up() -> None:
-    """Compile the kernel."""
-    planes(np.zeros((1, 1, 3), dtype=np.uint8))
+    """Compile the kernel, for images in memory of our own and in that of a message."""
+    image = np.zeros((1, 1, 3), dtype=np.uint8)
+    planes(image)
+    image.flags.writeable = False
+    planes(image)

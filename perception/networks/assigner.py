@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from perception.networks.config import AssignmentConfig
 from perception.networks.detection_points import complete_iou
 
 INSIDE_MARGIN = 1e-9  # px a point must lie inside a box at least
@@ -43,7 +44,7 @@ class Assignment:
 
 
 @torch.no_grad()
-def assign(truth: GroundTruth, found: Predictions, top: int = 10, alpha: float = 0.5, beta: float = 6.0) -> Assignment:
+def assign(truth: GroundTruth, found: Predictions, config: AssignmentConfig) -> Assignment:
     """Give each object the `top` points that already fit it best: score ** alpha * IoU ** beta, inside its box.
 
     A point that several objects claim goes to the one it overlaps most. Target scores are the metric, scaled so that
@@ -52,8 +53,8 @@ def assign(truth: GroundTruth, found: Predictions, top: int = 10, alpha: float =
     if truth.boxes.shape[1] == 0:
         return _nothing(truth, found)
     candidates = points_inside(found.points, truth.boxes)
-    ious, metric = _alignment(truth, found, candidates, alpha, beta)
-    claims = _best(metric, top) & candidates
+    ious, metric = _alignment(truth, found, candidates, config)
+    claims = _best(metric, config.top) & candidates
     claims = _settled(claims, ious)
     object_ids = claims.int().argmax(dim=1)
     rows = torch.arange(len(truth.boxes), device=object_ids.device)[:, None]
@@ -70,7 +71,7 @@ def points_inside(points: Tensor, boxes: Tensor) -> Tensor:
 
 
 def _alignment(
-    truth: GroundTruth, found: Predictions, candidates: Tensor, alpha: float, beta: float
+    truth: GroundTruth, found: Predictions, candidates: Tensor, config: AssignmentConfig
 ) -> tuple[Tensor, Tensor]:
     """IoU (clipped at 0) and metric (B, M, A) of every object at every point; both 0 for non-candidates."""
     image, row, point = candidates.nonzero(as_tuple=True)
@@ -79,7 +80,7 @@ def _alignment(
     ious = found.scores.new_zeros(candidates.shape)
     metric = torch.zeros_like(ious)
     ious[image, row, point] = inside
-    metric[image, row, point] = scores.pow(alpha) * inside.pow(beta)
+    metric[image, row, point] = scores.pow(config.alpha) * inside.pow(config.beta)
     return ious, metric
 
 

@@ -52,10 +52,12 @@ class ConvUnit(nn.Module):
         if not isinstance(self.norm, nn.BatchNorm2d):
             return
         norm, conv = self.norm.double(), self.conv.double()
-        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        mean, variance = norm.running_mean, norm.running_var
+        assert mean is not None and variance is not None  # made with running statistics
+        scale = norm.weight / torch.sqrt(variance + NORM_EPSILON)
         bias = torch.zeros_like(scale) if conv.bias is None else conv.bias
         conv.weight = nn.Parameter((conv.weight * scale[:, None, None, None]).detach())
-        conv.bias = nn.Parameter(((bias - norm.running_mean) * scale + norm.bias).detach())
+        conv.bias = nn.Parameter(((bias - mean) * scale + norm.bias).detach())
         self.conv, self.norm = conv.float(), nn.Identity()
 
 

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from perception.core.config import Config
 from perception.core.errors import InvalidInput
 from perception.networks.assigner import Assignment, GroundTruth, Predictions, assign
+from perception.networks.config import DetectionLossConfig
 from perception.networks.detection_points import (
     boxes_from,
     complete_iou,
@@ -25,17 +24,6 @@ from perception.networks.detection_points import (
 from perception.networks.leyolo_graph import NUM_BINS, NUM_SIDES, STRIDES
 
 LAST_BIN_MARGIN = 0.01  # cells: targets stay this far below the last bin, so that the next one exists
-
-
-class DetectionLossConfig(Config):
-    """Gains of the terms and the constants of the assignment."""
-
-    box_gain: float = Field(7.5, ge=0.0, le=100.0, description="Weight of the box term (1 - complete IoU).")
-    class_gain: float = Field(0.5, ge=0.0, le=100.0, description="Weight of the class term.")
-    distance_gain: float = Field(1.5, ge=0.0, le=100.0, description="Weight of the term of the distributions.")
-    top: int = Field(10, ge=1, le=100, description="Points that an object may claim.")
-    alpha: float = Field(0.5, ge=0.0, le=10.0, description="Exponent of the score in the metric of the assignment.")
-    beta: float = Field(6.0, ge=0.0, le=20.0, description="Exponent of the IoU in the metric of the assignment.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +46,26 @@ class DetectionLoss:
 
 
 def detection_loss(outputs: Sequence[Tensor], targets: Targets, config: DetectionLossConfig) -> DetectionLoss:
-    """Loss of the raw outputs of P3, P4, P5, each (B, 64 + num_classes, H, W). Raises `InvalidInput`."""
-    logits = torch.cat([output.flatten(2) for output in outputs], dim=2).transpose(1, 2).float()
-    box_logits, class_logits = logits.split([NUM_SIDES * NUM_BINS, logits.shape[-1] - NUM_SIDES * NUM_BINS], dim=-1)
+    """Loss of the raw outputs of P3, P4, P5, each (B, 64 + num_classes, H, W), in float32. Raises `InvalidInput`."""
+    with torch.autocast(outputs[0].device.type, enabled=False):
+        return _loss([output.float() for output in outputs], targets, config)
+
+
+def _loss(outputs: Sequence[Tensor], targets: Targets, config: DetectionLossConfig) -> DetectionLoss:
+    logits = torch.cat([output.flatten(2) for output in outputs], dim=2).transpose(1, 2)
+    num_classes = logits.shape[-1] - NUM_SIDES * NUM_BINS
+    box_logits, class_logits = logits.split([NUM_SIDES * NUM_BINS, num_classes], dim=-1)
     points, strides = level_points(outputs, STRIDES)
     bins = torch.arange(NUM_BINS, device=logits.device, dtype=logits.dtype)
     boxes = boxes_from(points, mean_distances(box_logits, bins))
     height, width = (side * STRIDES[0] for side in outputs[0].shape[-2:])
-    truth = ground_truth(targets, len(logits), class_logits.shape[-1], (height, width))
+    truth = ground_truth(targets, len(logits), num_classes, (height, width))
     found = Predictions(class_logits.detach().sigmoid(), boxes.detach() * strides, points * strides)
-    assignment = assign(truth, found, config.top, config.alpha, config.beta)
+    assignment = assign(truth, found, config.assignment)
 
     total_score = assignment.scores.sum().clamp(min=1)
     class_term = functional.binary_cross_entropy_with_logits(class_logits, assignment.scores, reduction="sum")
-    box_term, distance_term = _box_terms(box_logits, boxes, assignment, points, strides)
+    box_term, distance_term = _box_terms(box_logits, boxes, assignment, (points, strides))
     gains = logits.new_tensor([config.box_gain, config.class_gain, config.distance_gain])
     terms = gains * torch.stack([box_term, class_term, distance_term]) / total_score
     return DetectionLoss(terms.sum() * len(logits), *terms.detach())
@@ -103,9 +97,10 @@ def _check_range(name: str, values: Tensor, limit: int) -> None:
 
 
 def _box_terms(
-    box_logits: Tensor, boxes: Tensor, assignment: Assignment, points: Tensor, strides: Tensor
+    box_logits: Tensor, boxes: Tensor, assignment: Assignment, cells: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Sums over positive points, weighted by their target score: of 1 - complete IoU, and of the distributions."""
+    points, strides = cells
     positive = assignment.is_positive
     weights = assignment.scores.sum(dim=-1)[positive]
     wanted = assignment.boxes / strides

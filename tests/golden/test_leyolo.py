@@ -116,7 +116,8 @@ def test_letterboxed_images_are_those_of_the_reference(stored, name):
 
 def test_losses_and_gradients_are_those_of_the_reference(stored):
     torch = pytest.importorskip("torch")
-    from perception.networks.detection_losses import DetectionLossConfig, detection_loss
+    from perception.networks.config import DetectionLossConfig
+    from perception.networks.detection_losses import detection_loss
 
     outputs = [torch.from_numpy(stored[f"loss_feat_{level}"]).requires_grad_() for level in LEVELS]
     loss = detection_loss(outputs, targets_of(stored), DetectionLossConfig())
@@ -131,6 +132,7 @@ def test_losses_and_gradients_are_those_of_the_reference(stored):
 def test_points_are_assigned_as_in_the_reference(stored):
     torch = pytest.importorskip("torch")
     from perception.networks.assigner import Predictions, assign
+    from perception.networks.config import AssignmentConfig
     from perception.networks.detection_losses import ground_truth
     from perception.networks.detection_points import boxes_from, level_points, mean_distances
 
@@ -139,7 +141,7 @@ def test_points_are_assigned_as_in_the_reference(stored):
     logits = torch.cat([output.flatten(2) for output in outputs], dim=2).transpose(1, 2)
     boxes = boxes_from(cells, mean_distances(logits[..., :64], torch.arange(16.0))) * strides
     found = Predictions(logits[..., 64:].sigmoid(), boxes, cells * strides)
-    got = assign(ground_truth(targets_of(stored), 2, 80, (96, 160)), found)
+    got = assign(ground_truth(targets_of(stored), 2, 80, (96, 160)), found, AssignmentConfig())
     is_positive = stored["loss_tal_fg"]
     assert np.array_equal(got.is_positive, is_positive)
     assert np.array_equal(got.object_ids[got.is_positive], stored["loss_tal_gt_idx"][is_positive])

@@ -68,3 +68,14 @@ def test_what_remains_is_what_the_definition_keeps_in_crowds(seed):
 def test_an_overlap_equal_to_the_threshold_survives():
     boxes = np.array([[0, 0, 2, 2], [0, 0, 2, 1], [0, 0, 2, 1.01]], dtype=np.float32)  # IoU 0.5 and 0.505
     assert kernels.suppress(boxes, 0.5, 10).tolist() == [0, 1]
+
+
+def test_warming_up_compiles_for_scores_that_may_not_be_written_to():
+    kernels.warm_up()
+    compiled = [len(kernel.signatures) for kernel in (kernels._best_classes, kernels._all_classes, kernels._suppress)]
+    scores = np.full((2, 3), 0.9, dtype=np.float32)
+    scores.flags.writeable = False
+    for select in (kernels.best_classes, kernels.all_classes):
+        select(scores, np.ones(2, dtype=bool), 0.5)
+    assert compiled == [2, 2, 1]
+    assert [len(kernels._best_classes.signatures), len(kernels._all_classes.signatures)] == [2, 2]

@@ -24,3 +24,12 @@ def test_every_grey_level_is_its_quotient_by_255_and_a_given_buffer_is_filled():
 def test_a_view_with_reversed_channels_gives_reversed_planes():
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     assert np.array_equal(images.planes(pixels[..., ::-1]), images.planes(pixels)[::-1])
+
+
+def test_warming_up_compiles_for_images_that_may_not_be_written_to():
+    images.warm_up()
+    compiled = len(images._planes.signatures)
+    pixels = np.zeros((2, 2, 3), dtype=np.uint8)
+    pixels.flags.writeable = False
+    images.planes(pixels)
+    assert len(images._planes.signatures) == compiled == 2

@@ -5,8 +5,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from perception.core.errors import InvalidInput  # noqa: E402
+from perception.networks.config import DetectionLossConfig  # noqa: E402
 from perception.networks.detection_losses import (  # noqa: E402
-    DetectionLossConfig,
     Targets,
     detection_loss,
     distribution_loss,
@@ -79,6 +79,13 @@ def test_the_order_of_the_objects_does_not_matter():
 def test_labels_that_fit_no_image_or_class_are_refused(row):
     with pytest.raises(InvalidInput):
         detection_loss(outputs(), targets([row]), CONFIG)
+
+
+def test_a_region_of_mixed_precision_does_not_change_the_loss():
+    plain = detection_loss(outputs(), targets(OBJECTS), CONFIG)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = detection_loss(outputs(), targets(OBJECTS), CONFIG)
+    assert torch.equal(plain.total, mixed.total)
 
 
 def test_half_precision_outputs_give_a_loss_in_single_precision():

@@ -48,5 +48,6 @@ def test_taps_of_another_stride_are_refused(taps):
 
 
 def test_configurations_and_graphs_load_no_torch():
-    code = "import sys, perception.networks.leyolo_graph, perception.detection.nms; print('torch' in sys.modules)"
+    modules = "perception.networks.leyolo_graph, perception.networks.config, perception.detection.nms"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -29,7 +29,7 @@ NAMES = {
     "mask": "pixels of masks as rays see them",
     "box": "LiDAR returns of objects inside their boxes",
     "occupancy": "LiDAR returns in or beside occupied voxels",
-    "flow": "moving voxels beside their class after their flow",
+    "flow": "moving voxels of what does not turn, beside their class after their flow",
 }
 BOUNDS = tuple((DATA, name, ">=", 90.0 if key == "flow" else PERCENT, "%") for key, name in NAMES.items())
 
@@ -55,6 +55,7 @@ def _tallies(seed: int) -> Iterator[tuple[str, "Tally"]]:
     from perception.world.sensors.lidar import SWEEP_NS
     from perception.world.truth import consistency
     from perception.world.truth.beams import beams_of, joined_beams, sweeps_around
+    from perception.world.truth.boxes import label_boxes
     from perception.world.truth.instances import ObjectTruth
     from perception.world.truth.occupancy import KEY_FRAME_NS, OccupancyTruth
 
@@ -71,7 +72,9 @@ def _tallies(seed: int) -> Iterator[tuple[str, "Tally"]]:
         beams = joined_beams(parts)
         T_world_ego = recording.T_world_base(time_ns)
         labels = truth.labels(time_ns, T_world_ego, exposures, beams)
-        frames.append((time_ns, recording.T_odom_base(time_ns), labels))
+        T_odom_ego = recording.T_odom_base(time_ns)
+        boxes = label_boxes(recording.scene, time_ns, T_world_ego, float(T_odom_ego[0, 3]))
+        frames.append((time_ns, T_odom_ego, labels, boxes))
         yield "occupancy", consistency.occupancy_agreement(labels, T_world_ego, beams)
         yield "box", consistency.box_agreement(recording.scene, recording.world, beams, recording.config.beams)
         for exposure in exposures[::2]:
@@ -82,8 +85,9 @@ def _tallies(seed: int) -> Iterator[tuple[str, "Tally"]]:
             yield "mask", consistency.mask_agreement(recording.scene, recording.world, exposure, objects, step=4)
             agreement = consistency.depth_agreement
             yield "depth", agreement(recording.world, exposure, depth, rows, beams, recording.config.beams)
-    for (time_ns, T_now, now), (later_ns, T_later, later) in pairwise(frames):
-        yield "flow", consistency.flow_agreement(now, T_now, later, T_later, 1e-9 * (later_ns - time_ns)).near
+    for (time_ns, T_now, now, boxes), (later_ns, T_later, later, later_boxes) in pairwise(frames):
+        seconds, both = 1e-9 * (later_ns - time_ns), (boxes, later_boxes)
+        yield "flow", consistency.flow_agreement(now, T_now, later, T_later, seconds, both).near
 
 
 def triangles_at(recording: "SyntheticRecording", exposure: "Exposure") -> np.ndarray:

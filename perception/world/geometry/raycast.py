@@ -11,6 +11,7 @@ import numba
 import numpy as np
 
 from perception.core.classes import Class
+from perception.core.errors import InvalidInput
 from perception.world.geometry.bvh import STACK_SIZE, Bvh, build_bvh
 from perception.world.geometry.clusters import Clusters, build_clusters
 from perception.world.geometry.leaf_mask import covered, is_leaf_there
@@ -79,7 +80,12 @@ def no_movers() -> np.ndarray:
 
 
 def cast(world: Accelerator, rays: Rays, T_mover_world: np.ndarray, max_range: float) -> Hits:
-    """First hits up to `max_range`. `T_mover_world` (S, B - 1, 3, 4) float32: each mover at each step."""
+    """First hits up to `max_range`. `T_mover_world` (S, B - 1, 3, 4) float32: each mover at each step.
+
+    Raises `InvalidInput` for a range that is not finite, with which a ray through empty space would never end.
+    """
+    if not np.isfinite(max_range):
+        raise InvalidInput(f"max_range: {max_range} is not finite; give a range beyond the world, e.g. 1e5")
     n = len(rays.directions)
     hits = Hits(np.empty(n, np.float32), np.empty(n, np.int32), np.empty(n, np.float32))
     _cast(

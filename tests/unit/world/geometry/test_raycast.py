@@ -148,3 +148,13 @@ def test_a_mover_hides_what_is_behind_it_and_is_hidden_by_what_is_before() -> No
     for x, expected in ((5.0, 4.0), (20.0, 10.0)):
         T = inverse(transform(np.eye(3), np.array([x, 0.0, 0.0])))[None, None, :3].astype(np.float32)
         assert cast(world, ray, T, FAR).ranges[0] == pytest.approx(expected)
+
+
+def test_a_range_without_end_is_refused() -> None:
+    from perception.core.errors import InvalidInput
+
+    world = build_accelerator(surface(box([0, 0, 0], [1, 1, 1]), Class.CAR, Material.PAINT))
+    ray = np.array([[2.0, 0.0, 0.0]], dtype=np.float32), np.array([[1.0, 0.0, 0.0]], dtype=np.float32)
+    rays = Rays(*ray, np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32))
+    with pytest.raises(InvalidInput, match="max_range: inf"):
+        cast(world, rays, no_movers(), np.inf)

@@ -221,7 +221,6 @@ def test_an_unknown_format_is_refused_by_name(tmp_path: Path) -> None:
         synthesise(tmp_path / "out", SHORT, formats=("coco", "voc"))
 
 
-
 def test_a_recording_larger_than_the_disk_is_refused_before_it_is_made(tmp_path: Path, monkeypatch) -> None:
     import shutil
     from types import SimpleNamespace

@@ -53,7 +53,7 @@ def test_points_without_noise_lie_on_the_surfaces_by_the_ground_truth(lidar: str
     is_static = scan.rows < recording.world.first_rows[1]
     assert np.count_nonzero(is_static) > 10_000
     points = in_world(recording, scan)[is_static]
-    assert gaps(points, recording.world.mesh.triangles[scan.rows[is_static]]).max() < 2e-3  # coordinates are in steps of 2 mm
+    assert gaps(points, recording.world.mesh.triangles[scan.rows[is_static]]).max() < 2e-3
 
 
 def test_a_scan_taken_as_a_snapshot_would_miss_the_surfaces() -> None:

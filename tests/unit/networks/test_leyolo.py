@@ -132,7 +132,7 @@ def test_biases_of_a_new_head_expect_few_objects(num_classes):
 
 def test_biases_for_80_classes_are_the_stated_ones():
     head = network().head
-    assert [float(branch[-1].bias[0]) for branch in head.classes] == pytest.approx(
+    assert [float(branch[-1].bias[0].detach()) for branch in head.classes] == pytest.approx(
         [-11.5366, -10.1503, -8.7640], abs=1e-4
     )
 

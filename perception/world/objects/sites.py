@@ -3,7 +3,7 @@
 import numpy as np
 
 from perception.core.classes import Class
-from perception.world.geometry.mesh import box
+from perception.world.geometry.mesh import Mesh, box
 from perception.world.layout import Rectangle, Street
 from perception.world.materials import Material, Texture
 from perception.world.objects import furniture, people, vehicles
@@ -56,7 +56,7 @@ class Sites:
             self._put(furniture.make_potted_plant(self.rng, self.variety), inner, 0.5)
         self._put(make_flower_bed(self.rng, 3.0, 1.6, self.variety), inner, 2.6)
 
-    def _put(self, mesh, area: Rectangle, reach: float, kind: int = PLAZA) -> None:
+    def _put(self, mesh: Mesh, area: Rectangle, reach: float, kind: int = PLAZA) -> None:
         """Something at a free place of an area."""
         for _ in range(10):
             x, y = self.rng.uniform(area.x_low, area.x_high), self.rng.uniform(area.y_low, area.y_high)
@@ -132,7 +132,10 @@ class Sites:
         edge = high + street.half_width if end == 1 else low - street.half_width
         length = min(float(self.rng.uniform(*SITE_LENGTH)), 0.45 * (high - low))
         mouth, half = edge - sign * length, street.half_width
-        along = lambda d: mouth + sign * d  # noqa: E731 - metres into the site
+
+        def along(inwards: float) -> float:
+            return mouth + sign * inwards
+
         middle = street.at(along(0.5 * length), 0.0)
         reach = (0.5 * length, half) if axis == 0 else (half, 0.5 * length)
         area = Rectangle(middle[0] - reach[0], middle[1] - reach[1], middle[0] + reach[0], middle[1] + reach[1])
@@ -224,7 +227,7 @@ class Sites:
             if self.stage.take(Rectangle(x, y, x, y).grown(0.4)):
                 self.stage.put(self._boxes(), x, y, yaw + self.rng.normal(0.0, 0.4))
 
-    def _boxes(self):
+    def _boxes(self) -> Mesh:
         """Cartons and crates on each other."""
         parts, z = Parts(Class.OTHERS), 0.0
         for _ in range(int(self.rng.integers(1, 4))):
@@ -250,7 +253,7 @@ class Sites:
         return Rectangle(min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1]))
 
     def _put_at(
-        self, mesh, street: Street, side: float, at: float, across: float, turn: float, is_tilted: bool = False
+        self, mesh: Mesh, street: Street, side: float, at: float, across: float, turn: float, is_tilted: bool = False
     ) -> None:
         x, y, yaw = street.beside(side, at, across)
         self.stage.put(mesh, x, y, yaw + turn, is_tilted=is_tilted)

@@ -29,7 +29,7 @@ WIDE_PER_WORLD, FRONT_PER_WORLD = 2, 1  # images of 704x256 and of 640x480
 COLUMNS = 4
 TILE_WIDTH = 480  # px
 DURATION = 60.0  # s
-QUALITY = 82
+QUALITY = 90
 
 
 def pictures(route: Route, weather: Weather, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:

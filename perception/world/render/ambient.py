@@ -36,6 +36,12 @@ def _cell(x, low, step, count):
     return i, min(i + 1, count - 1), np.float32(s - i)
 
 
+@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _between(grid, k, j, i, i1, j1, c, w00, w01, w10, w11):
+    """Bilinear value of channel c in layer k."""
+    return w00 * grid[k, j, i, c] + w01 * grid[k, j, i1, c] + w10 * grid[k, j1, i, c] + w11 * grid[k, j1, i1, c]
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def looked_up(grid, low, steps, x, y, z):
     """Trilinear value (4) of a grid."""
@@ -44,16 +50,17 @@ def looked_up(grid, low, steps, x, y, z):
     k, k1, c = _cell(z, low[2], steps[2], grid.shape[0])
     one = np.float32(1.0)
     w00, w01, w10, w11 = (one - b) * (one - a), (one - b) * a, b * (one - a), b * a
-    v0 = v1 = v2 = v3 = np.float32(0.0)
-    for layer in range(2):
-        g = grid[k1 if layer else k]
-        w = c if layer else one - c
-        p, q, r, s = g[j, i], g[j, i1], g[j1, i], g[j1, i1]
-        v0 += w * (w00 * p[0] + w01 * q[0] + w10 * r[0] + w11 * s[0])
-        v1 += w * (w00 * p[1] + w01 * q[1] + w10 * r[1] + w11 * s[1])
-        v2 += w * (w00 * p[2] + w01 * q[2] + w10 * r[2] + w11 * s[2])
-        v3 += w * (w00 * p[3] + w01 * q[3] + w10 * r[3] + w11 * s[3])
-    return v0, v1, v2, v3
+    d = one - c
+    return (
+        d * _between(grid, k, j, i, i1, j1, 0, w00, w01, w10, w11)
+        + c * _between(grid, k1, j, i, i1, j1, 0, w00, w01, w10, w11),
+        d * _between(grid, k, j, i, i1, j1, 1, w00, w01, w10, w11)
+        + c * _between(grid, k1, j, i, i1, j1, 1, w00, w01, w10, w11),
+        d * _between(grid, k, j, i, i1, j1, 2, w00, w01, w10, w11)
+        + c * _between(grid, k1, j, i, i1, j1, 2, w00, w01, w10, w11),
+        d * _between(grid, k, j, i, i1, j1, 3, w00, w01, w10, w11)
+        + c * _between(grid, k1, j, i, i1, j1, 3, w00, w01, w10, w11),
+    )
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")

@@ -17,7 +17,8 @@ from perception.world.render.surfaces import Surfaces
 from perception.world.render.texels import Texels, linear, sample_all
 
 BRIGHTEST = 6.0  # a fragment is not brighter: highlights do not eat the edges of what is before them
-MATTE = 0.22  # gloss up to which nothing is mirrored
+MATTE, GLOSS_SLOPE = 0.22, 1.8  # gloss up to which nothing is mirrored, and how fast it comes above that
+F0_WATER, DAMP = 0.03, 0.10  # reflectance of water; share of it that is mirrored where no water stands
 
 # Per material: reflectance at right angles, gloss added to that of the texture, metal share, light let through.
 _SHINE = {
@@ -112,73 +113,96 @@ def light_all(stage, count, room, occlusion, out, water):
 @numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _radiance(light, mirrored, look, color, n, d, p, lit, ambient, head, occlusion):
     """Radiance (r, g, b) of one fragment, the share that wet ground mirrors, and the sky's part there."""
-    material, family = look[3], look[4] // VARIANTS
     nx, ny, nz, dx, dy, dz = n[0], n[1], n[2], d[0], d[1], d[2]
-    red = linear(color[0]) * TO_LINEAR[look[0]]
-    green = linear(color[1]) * TO_LINEAR[look[1]]
-    blue = linear(color[2]) * TO_LINEAR[look[2]]
-    f0, through = SHINE[material, 0], SHINE[material, 3]
-    gloss = min(max(color[3] + SHINE[material, 1], 0.0), 1.0)
-    puddle = 0.0
-    is_wet = light.wetness > 0.0 and GETS_WET[material] and nz > 0.6
-    if is_wet:
-        puddle = light.wetness * _puddle(p[0], p[1])
-        dark = 1.0 - light.wetness * (0.35 + 0.25 * puddle)
-        red, green, blue = red * dark, green * dark, blue * dark
-        gloss, f0 = 0.30 + 0.6 * puddle, 0.03
-
-    incidence = nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2]
-    sun = lit * max(incidence, 0.0)
-    if through > 0.0:
-        sun = lit * (0.7 * max(incidence, 0.0) + through * abs(incidence) + 0.1)
-    open_sky = ambient[0]
-    ground = occlusion * (0.5 - 0.5 * nz) * (0.02 + 0.98 * min(2.0 * open_sky + 0.2 * lit, 1.0))
-    sky = occlusion * (open_sky + 0.015)
-    glow = occlusion * (ambient[2] + light.room * (1.0 - min(2.0 * open_sky, 1.0)))
-    er = sun * light.sun_color[0] + sky * light.sky_color[0] + ground * light.bounce_color[0]
-    eg = sun * light.sun_color[1] + sky * light.sky_color[1] + ground * light.bounce_color[1]
-    eb = sun * light.sun_color[2] + sky * light.sky_color[2] + ground * light.bounce_color[2]
-    er = er + glow * light.lamp_color[0] + head
-    eg = eg + glow * light.lamp_color[1] + 0.96 * head
-    eb = eb + glow * light.lamp_color[2] + 0.88 * head
+    red, green, blue, gloss, f0, puddle = _substance(light, look, color, nz, p)
+    er, eg, eb, glow = _falling(light, SHINE[look[3], 3], nx, ny, nz, lit, ambient, head, occlusion)
     r, g, b = red * er, green * eg, blue * eb
-
     wet = seen = 0.0
     if gloss > MATTE:
         across = -(nx * dx + ny * dy + nz * dz)
         grazing = 1.0 - min(max(across, 0.0), 1.0)
         square = grazing * grazing
-        fresnel = (f0 + (1.0 - f0) * square * square * grazing) * min((gloss - MATTE) * 1.8, 1.0)
-        mr, mg, mb = _mirrored(light, mirrored, dx + 2.0 * across * nx, dy + 2.0 * across * ny, dz + 2.0 * across * nz,
-            gloss, lit, ambient[1], occlusion * (open_sky + 0.1), glow)  # fmt: skip
-        metal = SHINE[material, 2]
-        keep = 1.0 - fresnel
-        if is_wet:
-            wet, fresnel = fresnel * (0.10 + 0.5 * puddle), 0.0
-            seen = min(max(ambient[1] * 3.0 - 0.6, 0.0), 1.0)
-        r = keep * r + fresnel * mr * (1.0 + metal * (3.0 * red - 1.0))
-        g = keep * g + fresnel * mg * (1.0 + metal * (3.0 * green - 1.0))
-        b = keep * b + fresnel * mb * (1.0 + metal * (3.0 * blue - 1.0))
+        share = (f0 + (1.0 - f0) * square * square * grazing) * min((gloss - MATTE) * GLOSS_SLOPE, 1.0)
+        if puddle >= 0.0:  # `reflections.py` follows what water mirrors
+            wet, keep = share * (DAMP + 0.5 * puddle), 1.0 - share
+            seen = _open_share(ambient[1])
+            r, g, b = keep * r, keep * g, keep * b
+        else:
+            qx, qy, qz = dx + 2.0 * across * nx, dy + 2.0 * across * ny, dz + 2.0 * across * nz
+            dull = occlusion * (ambient[0] + 0.1)
+            mr, mg, mb = _mirrored(light, mirrored, qx, qy, qz, gloss, lit, ambient[1], dull, glow)
+            metal = SHINE[look[3], 2]
+            r += share * (mr * (1.0 + metal * (3.0 * red - 1.0)) - r)
+            g += share * (mg * (1.0 + metal * (3.0 * green - 1.0)) - g)
+            b += share * (mb * (1.0 + metal * (3.0 * blue - 1.0)) - b)
+    own_r, own_g, own_b = _own_light(light, look, red, green, blue, nz)
+    r, g, b = r + own_r, g + own_g, b + own_b
+    veil, hr, hg, hb = _haze(light, dx, dy, dz, d[3])
+    return r + (hr - r) * veil, g + (hg - g) * veil, b + (hb - b) * veil, wet * (1.0 - veil), seen
 
-    if material == _LAMP:
-        own = 0.25 + 3.0 * light.darkness
-        r, g, b = r + own * red, g + own * green, b + own * blue
-    elif light.darkness > 0.0:
-        if family == _SHOP:
-            own = 0.8 * light.darkness
-            r, g, b = r + own * red, g + 0.92 * own * green, b + 0.78 * own * blue
-        elif material == _GLASS and nz < 0.4 and (look[7] & 255) < 256.0 * LIT_WINDOWS * light.darkness:
-            warm = ((look[7] >> 8) & 255) * (1.0 / 256.0)
-            own = light.darkness * (0.15 + 0.9 * warm * warm) * (0.15 + 1.6 * green)
-            r, g, b = r + own, g + own * (0.62 + 0.26 * warm), b + own * (0.28 + 0.45 * warm)
-    share, hr, hg, hb = _haze(light, dx, dy, dz, d[3])
-    return r + (hr - r) * share, g + (hg - g) * share, b + (hb - b) * share, wet * (1.0 - share), seen
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _substance(light, look, color, nz, p):
+    """Linear colour (r, g, b), gloss and reflectance at right angles; how deep water stands, below 0 on dry ground."""
+    material = look[3]
+    red = linear(color[0]) * TO_LINEAR[look[0]]
+    green = linear(color[1]) * TO_LINEAR[look[1]]
+    blue = linear(color[2]) * TO_LINEAR[look[2]]
+    gloss = min(max(color[3] + SHINE[material, 1], 0.0), 1.0)
+    if light.wetness > 0.0 and GETS_WET[material] and nz > 0.6:
+        puddle = light.wetness * _puddle(p[0], p[1])
+        dark = 1.0 - light.wetness * (0.35 + 0.25 * puddle)
+        return red * dark, green * dark, blue * dark, 0.30 + 0.6 * puddle, F0_WATER, puddle
+    return red, green, blue, gloss, float(SHINE[material, 0]), -1.0
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _falling(light, through, nx, ny, nz, lit, ambient, head, occlusion):
+    """Light (r, g, b) that falls on a surface, over pi; and that of lamps alone."""
+    incidence = nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2]
+    sun = lit * max(incidence, 0.0)
+    if through > 0.0:
+        sun = lit * (0.7 * max(incidence, 0.0) + through * abs(incidence) + 0.1)
+    openness = min(2.0 * ambient[0], 1.0)
+    ground = occlusion * (0.5 - 0.5 * nz) * (0.02 + 0.98 * min(openness + 0.2 * lit, 1.0))
+    sky = occlusion * (ambient[0] + 0.015)
+    glow = occlusion * (ambient[2] + light.room * (1.0 - openness))
+    sun_color, sky_color, bounce, lamp = light.sun_color, light.sky_color, light.bounce_color, light.lamp_color
+    return (
+        sun * sun_color[0] + sky * sky_color[0] + ground * bounce[0] + glow * lamp[0] + head,
+        sun * sun_color[1] + sky * sky_color[1] + ground * bounce[1] + glow * lamp[1] + 0.96 * head,
+        sun * sun_color[2] + sky * sky_color[2] + ground * bounce[2] + glow * lamp[2] + 0.88 * head,
+        glow,
+    )
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _own_light(light, look, red, green, blue, nz):
+    """Light (r, g, b) that a surface gives: lamps always, shop windows and some panes in the dark."""
+    dark = light.darkness
+    if look[3] == _LAMP:
+        own = 0.25 + 3.0 * dark
+        return own * red, own * green, own * blue
+    if dark > 0.0 and look[4] // VARIANTS == _SHOP:
+        own = 0.8 * dark
+        return own * red, 0.92 * own * green, 0.78 * own * blue
+    if dark > 0.0 and look[3] == _GLASS and nz < 0.4 and (look[7] & 255) < 256.0 * LIT_WINDOWS * dark:
+        warm = ((look[7] >> 8) & 255) * (1.0 / 256.0)
+        own = dark * (0.15 + 0.9 * warm * warm) * (0.15 + 1.6 * green)
+        return own, own * (0.62 + 0.26 * warm), own * (0.28 + 0.45 * warm)
+    return 0.0, 0.0, 0.0
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _open_share(sky):
+    """How much of what is mirrored is sky, where the share `sky` of it is seen in that direction."""
+    return min(max(sky * 3.0 - 0.6, 0.0), 1.0)
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _mirrored(light, mirrored, x, y, z, gloss, lit, sky_there, dull, glow):
     """Radiance that comes from the mirrored direction (x, y, z): sky, or walls where the sky is hidden, and the sun."""
-    seen = min(max(sky_there * 3.0 - 0.6, 0.0), 1.0) if z > -0.05 else 0.0
+    seen = _open_share(sky_there) if z > -0.05 else 0.0
     hidden = (1.0 - seen) * 0.22 * dull
     lamp = (1.0 - seen) * 0.2 * glow
     r = hidden * light.sky_color[0] + lamp * light.lamp_color[0]

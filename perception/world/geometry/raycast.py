@@ -19,6 +19,7 @@ from perception.world.geometry.mesh import Mesh, joined, surface
 from perception.world.materials import Material
 
 NO_HIT = -1
+CONE_MARGIN = 1e-3  # rad, around the rays of a firing, for rounding
 _FAST = {"nnan", "nsz", "arcp", "contract"}  # infinities stay: empty boxes are made of them
 
 
@@ -254,21 +255,58 @@ def _incidence(c, dx, dy, dz):
 
 
 @numba.njit(nogil=True, cache=True)
+def _near_movers(directions, start, stop, origin, spheres, max_range, near):
+    """Number of movers, listed in `near`, whose sphere (M, 4) meets the cone around the rays of one firing."""
+    mx, my, mz = 0.0, 0.0, 0.0
+    for i in range(start, stop):
+        mx, my, mz = mx + directions[i, 0], my + directions[i, 1], mz + directions[i, 2]
+    length = np.sqrt(mx * mx + my * my + mz * mz)
+    widest = np.pi
+    if length > 1e-3 * (stop - start):
+        mx, my, mz = mx / length, my / length, mz / length
+        least = 1.0
+        for i in range(start, stop):
+            least = min(least, mx * directions[i, 0] + my * directions[i, 1] + mz * directions[i, 2])
+        widest = np.arccos(max(-1.0, least)) + CONE_MARGIN
+    count = 0
+    for m in range(len(spheres)):
+        cx, cy, cz = spheres[m, 0] - origin[0], spheres[m, 1] - origin[1], spheres[m, 2] - origin[2]
+        radius = spheres[m, 3]
+        distance = np.sqrt(cx * cx + cy * cy + cz * cz)
+        if distance > radius + max_range:
+            continue
+        if distance > radius and widest < np.pi:
+            cosine = (mx * cx + my * cy + mz * cz) / distance
+            if np.arccos(min(1.0, max(-1.0, cosine))) - np.arcsin(radius / distance) > widest:
+                continue
+        near[count] = m
+        count += 1
+    return count
+
+
+@numba.njit(nogil=True, cache=True)
 def _cast(
     boxes, children, leaves, corners, is_leaf, rows, roots, spheres, origins, directions, firings, steps, movers,
     max_range, ranges, hit_rows, cosines,
 ):  # fmt: skip
     stack = np.empty(STACK_SIZE, dtype=np.int32)
     stack_t = np.empty(STACK_SIZE, dtype=np.float32)
+    near = np.empty(movers.shape[1], dtype=np.int32)
+    num_near, stop = 0, 0
     for i in range(len(directions)):
         f = firings[i]
+        if i == stop:
+            while stop < len(directions) and firings[stop] == f:
+                stop += 1
+            num_near = _near_movers(directions, i, stop, origins[f], spheres[steps[f]], max_range, near)
         ox, oy, oz = origins[f, 0], origins[f, 1], origins[f, 2]
         dx, dy, dz = directions[i, 0], directions[i, 1], directions[i, 2]
         t, best = _trace(
             boxes, children, leaves, corners, is_leaf, roots[0], ox, oy, oz, dx, dy, dz, max_range, stack, stack_t
         )
         ux, uy, uz = dx, dy, dz
-        for m in range(movers.shape[1]):
+        for n in range(num_near):
+            m = near[n]
             sphere = spheres[steps[f], m]
             cx, cy, cz, radius = sphere[0] - ox, sphere[1] - oy, sphere[2] - oz, sphere[3]
             along = cx * dx + cy * dy + cz * dz

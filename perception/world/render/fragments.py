@@ -118,12 +118,12 @@ def locate(count, rays, next_rays, view, surfaces, out):
         towards[i, 3] = depth * length
         point[i, 0], point[i, 1], point[i, 2] = depth * dx + C[0, 3], depth * dy + C[1, 3], depth * dz + C[2, 3]
         x, body = column[i], looks[row, 5]
-        T, plane = T_body_camera[body], planes[row]
+        T = T_body_camera[body]
         rx = T[0, 0] * cx + T[0, 1] * cy + T[0, 2]
         ry = T[1, 0] * cx + T[1, 1] * cy + T[1, 2]
         rz = T[2, 0] * cx + T[2, 1] * cy + T[2, 2]
         px, py, pz = depth * rx + T[0, 3], depth * ry + T[1, 3], depth * rz + T[2, 3]
-        nx, ny, nz = plane[0], plane[1], plane[2]
+        nx, ny, nz = planes[row, 0], planes[row, 1], planes[row, 2]
         facing = nx * rx + ny * ry + nz * rz
         slant = depth / (facing if abs(facing) > tiny else (tiny if facing > 0.0 else -tiny))
         # One pixel to the right and one down on the plane, from the rays beside this one.
@@ -134,22 +134,22 @@ def locate(count, rays, next_rays, view, surfaces, out):
         za, zb = -slant * (nx * ax + ny * ay + nz * az), -slant * (nx * bx + ny * by + nz * bz)
         ax, ay, az = depth * ax + za * rx, depth * ay + za * ry, depth * az + za * rz
         bx, by, bz = depth * bx + zb * rx, depth * by + zb * ry, depth * bz + zb * rz
-        uv[i, 0] = plane[4] * px + plane[5] * py + plane[6] * pz + plane[7]
-        uv[i, 1] = plane[8] * px + plane[9] * py + plane[10] * pz + plane[11]
+        uv[i, 0] = planes[row, 4] * px + planes[row, 5] * py + planes[row, 6] * pz + planes[row, 7]
+        uv[i, 1] = planes[row, 8] * px + planes[row, 9] * py + planes[row, 10] * pz + planes[row, 11]
         uv[i, 2], uv[i, 3] = (
-            plane[4] * ax + plane[5] * ay + plane[6] * az,
-            plane[8] * ax + plane[9] * ay + plane[10] * az,
+            planes[row, 4] * ax + planes[row, 5] * ay + planes[row, 6] * az,
+            planes[row, 8] * ax + planes[row, 9] * ay + planes[row, 10] * az,
         )
         uv[i, 4], uv[i, 5] = (
-            plane[4] * bx + plane[5] * by + plane[6] * bz,
-            plane[8] * bx + plane[9] * by + plane[10] * bz,
+            planes[row, 4] * bx + planes[row, 5] * by + planes[row, 6] * bz,
+            planes[row, 8] * bx + planes[row, 9] * by + planes[row, 10] * bz,
         )
         curved = looks[row, 6]
         if curved >= 0:
-            c = round_normals[curved]
-            sx = c[0] * px + c[1] * py + c[2] * pz + c[3]
-            sy = c[4] * px + c[5] * py + c[6] * pz + c[7]
-            sz = c[8] * px + c[9] * py + c[10] * pz + c[11]
+            c = round_normals
+            sx = c[curved, 0] * px + c[curved, 1] * py + c[curved, 2] * pz + c[curved, 3]
+            sy = c[curved, 4] * px + c[curved, 5] * py + c[curved, 6] * pz + c[curved, 7]
+            sz = c[curved, 8] * px + c[curved, 9] * py + c[curved, 10] * pz + c[curved, 11]
             if sx * nx + sy * ny + sz * nz > 0.0:
                 scale = _ONE / np.float32(math.sqrt(sx * sx + sy * sy + sz * sz))
                 nx, ny, nz = sx * scale, sy * scale, sz * scale

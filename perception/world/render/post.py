@@ -169,9 +169,10 @@ def plane_normals(rows, rays, planes, looks, R_camera_body, out):
             if row < 0:
                 out[y, x, 0], out[y, x, 1], out[y, x, 2] = 0.0, 0.0, 0.0
                 continue
-            n, R = planes[row], R_camera_body[looks[row, 5]]
-            nx = R[0, 0] * n[0] + R[0, 1] * n[1] + R[0, 2] * n[2]
-            ny = R[1, 0] * n[0] + R[1, 1] * n[1] + R[1, 2] * n[2]
-            nz = R[2, 0] * n[0] + R[2, 1] * n[1] + R[2, 2] * n[2]
+            R = R_camera_body[looks[row, 5]]
+            n0, n1, n2 = planes[row, 0], planes[row, 1], planes[row, 2]
+            nx = R[0, 0] * n0 + R[0, 1] * n1 + R[0, 2] * n2
+            ny = R[1, 0] * n0 + R[1, 1] * n1 + R[1, 2] * n2
+            nz = R[2, 0] * n0 + R[2, 1] * n1 + R[2, 2] * n2
             sign = -1.0 if nx * rays[y, x, 0] + ny * rays[y, x, 1] + nz > 0.0 else 1.0
             out[y, x, 0], out[y, x, 1], out[y, x, 2] = sign * nx, sign * ny, sign * nz

@@ -94,12 +94,12 @@ def light_all(stage, count, room, occlusion, out, water):
         if row < 0:
             r, g, b = _sky_color(panorama, light, d[0], d[1], d[2])
         else:
-            look, n, p = looks[row], normals[i], points[i]
+            n, p = normals[i], points[i]
             head = 0.0
             if len(spots) > 0:
                 head = _spotlight(spots, p[0], p[1], p[2], n[0], n[1], n[2])
             r, g, b, wet, seen = _radiance(
-                light, mirrored, look, colors[i], n, d, p, lits[i], ambient[i], head, occlusion[x]
+                light, mirrored, looks, row, colors[i], n, d, p, lits[i], ambient[i], head, occlusion[x]
             )  # fmt: skip
             water[x, 0] += weights[i] * wet
             water[x, 1] += weights[i] * wet * seen
@@ -111,11 +111,11 @@ def light_all(stage, count, room, occlusion, out, water):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _radiance(light, mirrored, look, color, n, d, p, lit, ambient, head, occlusion):
+def _radiance(light, mirrored, looks, row, color, n, d, p, lit, ambient, head, occlusion):
     """Radiance (r, g, b) of one fragment, the share that wet ground mirrors, and the sky's part there."""
     nx, ny, nz, dx, dy, dz = n[0], n[1], n[2], d[0], d[1], d[2]
-    red, green, blue, gloss, f0, puddle = _substance(light, look, color, nz, p)
-    er, eg, eb, glow = _falling(light, SHINE[look[3], 3], nx, ny, nz, lit, ambient, head, occlusion)
+    red, green, blue, gloss, f0, puddle = _substance(light, looks, row, color, nz, p)
+    er, eg, eb, glow = _falling(light, SHINE[looks[row, 3], 3], nx, ny, nz, lit, ambient, head, occlusion)
     r, g, b = red * er, green * eg, blue * eb
     wet = seen = 0.0
     if gloss > MATTE:
@@ -131,23 +131,23 @@ def _radiance(light, mirrored, look, color, n, d, p, lit, ambient, head, occlusi
             qx, qy, qz = dx + 2.0 * across * nx, dy + 2.0 * across * ny, dz + 2.0 * across * nz
             dull = occlusion * (ambient[0] + 0.1)
             mr, mg, mb = _mirrored(light, mirrored, qx, qy, qz, gloss, lit, ambient[1], dull, glow)
-            metal = SHINE[look[3], 2]
+            metal = SHINE[looks[row, 3], 2]
             r += share * (mr * (1.0 + metal * (3.0 * red - 1.0)) - r)
             g += share * (mg * (1.0 + metal * (3.0 * green - 1.0)) - g)
             b += share * (mb * (1.0 + metal * (3.0 * blue - 1.0)) - b)
-    own_r, own_g, own_b = _own_light(light, look, red, green, blue, nz)
+    own_r, own_g, own_b = _own_light(light, looks, row, red, green, blue, nz)
     r, g, b = r + own_r, g + own_g, b + own_b
     veil, hr, hg, hb = _haze(light, dx, dy, dz, d[3])
     return r + (hr - r) * veil, g + (hg - g) * veil, b + (hb - b) * veil, wet * (1.0 - veil), seen
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _substance(light, look, color, nz, p):
+def _substance(light, looks, row, color, nz, p):
     """Linear colour (r, g, b), gloss and reflectance at right angles; how deep water stands, below 0 on dry ground."""
-    material = look[3]
-    red = linear(color[0]) * TO_LINEAR[look[0]]
-    green = linear(color[1]) * TO_LINEAR[look[1]]
-    blue = linear(color[2]) * TO_LINEAR[look[2]]
+    material = looks[row, 3]
+    red = linear(color[0]) * TO_LINEAR[looks[row, 0]]
+    green = linear(color[1]) * TO_LINEAR[looks[row, 1]]
+    blue = linear(color[2]) * TO_LINEAR[looks[row, 2]]
     gloss = min(max(color[3] + SHINE[material, 1], 0.0), 1.0)
     if light.wetness > 0.0 and GETS_WET[material] and nz > 0.6:
         puddle = light.wetness * _puddle(p[0], p[1])
@@ -177,17 +177,17 @@ def _falling(light, through, nx, ny, nz, lit, ambient, head, occlusion):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _own_light(light, look, red, green, blue, nz):
+def _own_light(light, looks, row, red, green, blue, nz):
     """Light (r, g, b) that a surface gives: lamps always, shop windows and some panes in the dark."""
     dark = light.darkness
-    if look[3] == _LAMP:
+    if looks[row, 3] == _LAMP:
         own = 0.25 + 3.0 * dark
         return own * red, own * green, own * blue
-    if dark > 0.0 and look[4] // VARIANTS == _SHOP:
+    if dark > 0.0 and looks[row, 4] // VARIANTS == _SHOP:
         own = 0.8 * dark
         return own * red, 0.92 * own * green, 0.78 * own * blue
-    if dark > 0.0 and look[3] == _GLASS and nz < 0.4 and (look[7] & 255) < 256.0 * LIT_WINDOWS * dark:
-        warm = ((look[7] >> 8) & 255) * (1.0 / 256.0)
+    if dark > 0.0 and looks[row, 3] == _GLASS and nz < 0.4 and (looks[row, 7] & 255) < 256.0 * LIT_WINDOWS * dark:
+        warm = ((looks[row, 7] >> 8) & 255) * (1.0 / 256.0)
         own = dark * (0.15 + 0.9 * warm * warm) * (0.15 + 1.6 * green)
         return own, own * (0.62 + 0.26 * warm), own * (0.28 + 0.45 * warm)
     return 0.0, 0.0, 0.0

@@ -151,9 +151,9 @@ def radiance(panorama, x, y, z):
     j = min(j, height - 1)
     k = min(j + 1, height - 1)
     w00, w01, w10, w11 = (1.0 - a) * (1.0 - b), a * (1.0 - b), (1.0 - a) * b, a * b
-    p, q, r, s = panorama[j, i0], panorama[j, i1], panorama[k, i0], panorama[k, i1]
+    p = panorama  # no views of its rows: counting their references would make threads wait for each other
     return (
-        w00 * p[0] + w01 * q[0] + w10 * r[0] + w11 * s[0],
-        w00 * p[1] + w01 * q[1] + w10 * r[1] + w11 * s[1],
-        w00 * p[2] + w01 * q[2] + w10 * r[2] + w11 * s[2],
+        w00 * p[j, i0, 0] + w01 * p[j, i1, 0] + w10 * p[k, i0, 0] + w11 * p[k, i1, 0],
+        w00 * p[j, i0, 1] + w01 * p[j, i1, 1] + w10 * p[k, i0, 1] + w11 * p[k, i1, 1],
+        w00 * p[j, i0, 2] + w01 * p[j, i1, 2] + w10 * p[k, i0, 2] + w11 * p[k, i1, 2],
     )

@@ -12,8 +12,8 @@ import numpy as np
 
 from perception.world.render.textures.bank import bake
 
-MAX_TAPS = 4  # along the footprint; a longer one is blurred
-SHARPNESS = -0.35  # added to the level: 4 samples per pixel and noise hide what aliases
+MAX_TAPS = 3  # along the footprint; a longer one is blurred
+SHARPNESS = -0.1  # added to the level: 4 samples per pixel and noise hide what aliases
 _LANES = 0x00FF00FF00FF00FF
 
 
@@ -70,12 +70,12 @@ def _bilinear(data, first, log2_size, u, v):
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def sample(data, offsets, log2_size, repeat, is_unit, u, v, ux, vx, uy, vy):
+def sample(data, offsets, layer, log2_size, repeat, is_unit, u, v, ux, vx, uy, vy):
     """Colour (r, g, b) as sRGB and gloss, 0 to 1, at (u, v), for steps (ux, vx) and (uy, vy) per pixel.
 
     One tap is trilinear; of several along a long footprint each is bilinear in one of the two levels, in proportion.
     """
-    size = math.ldexp(repeat, log2_size)
+    size = repeat * float(1 << log2_size)
     across, down = size * size * (ux * ux + vx * vx), size * size * (uy * uy + vy * vy)
     if across > down:
         longer, shorter, step_u, step_v = math.sqrt(across), math.sqrt(down), ux * repeat, vx * repeat
@@ -89,21 +89,21 @@ def sample(data, offsets, log2_size, repeat, is_unit, u, v, ux, vx, uy, vy):
     high = min(low + 1, np.int64(log2_size))
     u0, v0 = u * repeat, v * repeat
     if is_unit:  # half a texel inside, where a unit texture ends
-        border = math.ldexp(0.5, high - log2_size)
+        border = 0.5 / float(1 << (log2_size - high))
         u0, v0 = min(max(u0, border), 1.0 - border), min(max(v0, border), 1.0 - border)
         step_u, step_v = 0.0, 0.0
     if taps == 1:
-        total = _bilinear(data, offsets[low], log2_size - low, u0, v0)
+        total = _bilinear(data, offsets[layer, low], log2_size - low, u0, v0)
         weight = np.int64(coarser * 256.0)
         if weight > 16:
-            total = _between(total, _bilinear(data, offsets[high], log2_size - high, u0, v0), weight)
+            total = _between(total, _bilinear(data, offsets[layer, high], log2_size - high, u0, v0), weight)
     else:
         total = np.int64(0)
         step = 1.0 / taps
         for k in range(taps):
             f = (k + 0.5) * step
             m = high if f < coarser else low
-            total += _bilinear(data, offsets[m], log2_size - m, u0 + (f - 0.5) * step_u, v0 + (f - 0.5) * step_v)
+            total += _bilinear(data, offsets[layer, m], log2_size - m, u0 + (f - 0.5) * step_u, v0 + (f - 0.5) * step_v)
     scale = 1.0 / (255.0 * taps)
     r, b = (total & 0xFFFF) * scale, ((total >> 16) & 0xFFFF) * scale
     g, gloss = ((total >> 32) & 0xFFFF) * scale, ((total >> 48) & 0xFFFF) * scale
@@ -125,7 +125,7 @@ def sample_all(texels, count, rows, looks, uv, color):
         if rows[i] < 0:
             continue
         layer = looks[rows[i], 4]
-        p = uv[i]
         color[i, 0], color[i, 1], color[i, 2], color[i, 3] = sample(
-            data, offsets[layer], sizes[layer], repeats[layer], is_unit[layer], p[0], p[1], p[2], p[3], p[4], p[5]
-        )
+            data, offsets, layer, np.int64(sizes[layer]), float(repeats[layer]), is_unit[layer],
+            float(uv[i, 0]), float(uv[i, 1]), float(uv[i, 2]), float(uv[i, 3]), float(uv[i, 4]), float(uv[i, 5]),
+        )  # fmt: skip

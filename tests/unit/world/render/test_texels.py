@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perception.world.materials import Texture
-from perception.world.render.texels import linear, sample, texels_of
+from perception.world.render.texels import SHARPNESS, linear, sample, texels_of
 from perception.world.render.textures.bank import bake
 from perception.world.render.textures.bank import sample as sample_by_numpy
 
@@ -14,7 +14,7 @@ ROUNDING = 2.5 / 255.0  # weights have 8 bits
 
 def look_up(texture_id: int, u: float, v: float, steps: tuple[float, ...]) -> np.ndarray:
     t = texels_of(np.array([BRICK, SIGN]))
-    row = (t.offsets[texture_id], t.sizes[texture_id], t.repeats[texture_id], t.is_unit[texture_id])
+    row = (t.offsets, texture_id, int(t.sizes[texture_id]), float(t.repeats[texture_id]), t.is_unit[texture_id])
     return np.array(sample(t.data, *row, u, v, *steps))
 
 
@@ -38,7 +38,7 @@ def test_a_far_texture_is_its_mean_colour():
 
 def test_a_level_in_between_is_a_mixture_of_its_neighbours():
     bank = bake([BRICK, SIGN])
-    step = 2.0 ** (1.5 + 0.35) * bank.repeats[bank.layer(BRICK)] / len(bank.image(BRICK, 0))
+    step = 2.0 ** (1.5 - SHARPNESS) * bank.repeats[bank.layer(BRICK)] / len(bank.image(BRICK, 0))
     at = np.array([0.37]), np.array([0.81])
     fine, coarse = (sample_by_numpy(bank, BRICK, *at, level)[0] / 255.0 for level in (1, 2))
     found = look_up(BRICK, 0.37, 0.81, (step, 0.0, 0.0, step))

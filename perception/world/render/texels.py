@@ -1,7 +1,7 @@
 """Texture look-ups: bilinear in two mip levels, a few of them along the longer side of the pixel's footprint.
 
 Filtering happens on the stored sRGB values, which is cheaper and hardly differs on the small steps within a footprint.
-`sample_by_numpy` is the definition.
+`sample` of `textures/bank.py` defines one level.
 """
 
 import math

@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from perception.world.materials import Material
+from perception.world.render.loose import LOOSE
 
 NUM_SAMPLES = 4  # per pixel for colour; sample 0 of the five is the middle, for ground truth
 MERGED_DEPTH = 1.12  # ratio of depths up to which one curved body or crown is shaded once
@@ -52,7 +53,7 @@ def room_for(width: int) -> Fragments:
     return Fragments(column, row, weight, *wide, lit, np.empty((n, 3), dtype=np.float32))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def collect(rows, depth, samples, rays, next_rays, groups, out):
     """Fragments of one image row; returns how many. Those of the sky have triangle -1.
 
@@ -89,13 +90,13 @@ def collect(rows, depth, samples, rays, next_rays, groups, out):
     return count
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE, inline="always")
 def _is_near(a, b):
     ratio = np.float32(MERGED_DEPTH)
     return a < ratio * b and b < ratio * a
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def locate(count, rays, next_rays, view, surfaces, out):
     """Fill place, normal, direction and texture coordinates of the fragments of one image row."""
     planes, looks, round_normals = surfaces.planes, surfaces.looks, surfaces.round_normals

@@ -8,8 +8,8 @@ import numpy as np
 
 from perception.core.cameras import CameraModel
 from perception.core.geometry import inverse
-from perception.world.config import WorldConfig
-from perception.world.geometry.raycast import Accelerator
+from perception.world.config import SceneConfig, WorldConfig
+from perception.world.geometry.raycast import Accelerator, build_accelerator
 from perception.world.motion import Course
 from perception.world.render import post
 from perception.world.render.ambient import Ambient
@@ -28,7 +28,7 @@ from perception.world.render.surfaces import Surfaces, pack_surfaces
 from perception.world.render.texels import texels_of
 from perception.world.render.visibility import SAMPLES, Visibility, rasterise
 from perception.world.render.weather import draw_weather
-from perception.world.scene import Scene
+from perception.world.scene import Scene, build_scene
 from perception.world.sensors.cameras import Camera, Exposure
 
 SENSOR_STREAM, RAIN_STREAM = 8, 9  # random streams of a seed
@@ -216,3 +216,10 @@ class _Seen:
         self.normals = np.empty((*self.rows.shape, 3), dtype=np.float32)
         R_camera_body = np.ascontiguousarray(view.T_body_camera[:, :, :3].transpose(0, 2, 1))
         post.plane_normals(self.rows, view.rays, surfaces.planes, surfaces.looks, R_camera_body, self.normals)
+
+
+def warm_up() -> None:
+    """Compile the kernels of all images: a smooth corridor in the rain needs every one of them."""
+    config = WorldConfig(route="endless_corridor", weather="rain", scene=SceneConfig(leaves_per_tree=0))
+    scene = build_scene(config)
+    Renderer(scene, build_accelerator(scene.static), config).warm_up()

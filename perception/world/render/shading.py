@@ -11,6 +11,7 @@ from perception.world.render.ambient import Ambient, gather_all
 from perception.world.render.fragments import collect, locate
 from perception.world.render.hashing import hash01
 from perception.world.render.light import Light
+from perception.world.render.loose import LOOSE
 from perception.world.render.shadows import ShadowMap, sunlit_all
 from perception.world.render.sky import SUN_RADIUS, Sky, radiance
 from perception.world.render.surfaces import Surfaces
@@ -56,7 +57,7 @@ class Stage(NamedTuple):
     spots: np.ndarray  # (S, 8) float32: place, unit direction, brightness at 1 m, cosine of the half angle
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def shade_pixels(stage, view, rows, depth, samples, occlusion, room, out, water):
     """Fill `out` (H, W, 3) float32, linear, from rows and depths (H, W, 5) of the samples of each pixel.
 
@@ -78,7 +79,7 @@ def shade_pixels(stage, view, rows, depth, samples, occlusion, room, out, water)
         light_all(stage, count, room, occlusion[y], out[y], water[y])
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def light_all(stage, count, room, occlusion, out, water):
     """Add the radiance of the fragments of one image row to its pixels `out` (W, 3).
 
@@ -110,7 +111,7 @@ def light_all(stage, count, room, occlusion, out, water):
         out[x, 2] += w * min(max(scale * b, 0.0), most)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE, inline="always")
 def _radiance(light, mirrored, looks, row, color, n, d, p, lit, ambient, head, occlusion):
     """Radiance (r, g, b) of one fragment, the share that wet ground mirrors, and the sky's part there."""
     nx, ny, nz, dx, dy, dz = n[0], n[1], n[2], d[0], d[1], d[2]
@@ -141,7 +142,7 @@ def _radiance(light, mirrored, looks, row, color, n, d, p, lit, ambient, head, o
     return r + (hr - r) * veil, g + (hg - g) * veil, b + (hb - b) * veil, wet * (1.0 - veil), seen
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def _substance(light, looks, row, color, nz, p):
     """Linear colour (r, g, b), gloss and reflectance at right angles; how deep water stands, below 0 on dry ground."""
     material = looks[row, 3]
@@ -156,7 +157,7 @@ def _substance(light, looks, row, color, nz, p):
     return red, green, blue, gloss, float(SHINE[material, 0]), -1.0
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def _falling(light, through, nx, ny, nz, lit, ambient, head, occlusion):
     """Light (r, g, b) that falls on a surface, over pi; and that of lamps alone."""
     incidence = nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2]
@@ -176,7 +177,7 @@ def _falling(light, through, nx, ny, nz, lit, ambient, head, occlusion):
     )
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def _own_light(light, looks, row, red, green, blue, nz):
     """Light (r, g, b) that a surface gives: lamps always, shop windows and some panes in the dark."""
     dark = light.darkness
@@ -193,13 +194,13 @@ def _own_light(light, looks, row, red, green, blue, nz):
     return 0.0, 0.0, 0.0
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE, inline="always")
 def _open_share(sky):
     """How much of what is mirrored is sky, where the share `sky` of it is seen in that direction."""
     return min(max(sky * 3.0 - 0.6, 0.0), 1.0)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def _mirrored(light, mirrored, x, y, z, gloss, lit, sky_there, dull, glow):
     """Radiance that comes from the mirrored direction (x, y, z): sky, or walls where the sky is hidden, and the sun."""
     seen = _open_share(sky_there) if z > -0.05 else 0.0
@@ -219,7 +220,7 @@ def _mirrored(light, mirrored, x, y, z, gloss, lit, sky_there, dull, glow):
     return r, g, b
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def _haze(light, dx, dy, dz, distance):
     """Share of haze before a point, and its colour in that direction."""
     share = 1.0 - math.exp(-light.haze * distance)
@@ -234,7 +235,7 @@ def _haze(light, dx, dy, dz, distance):
     )
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def _sky_color(panorama, light, dx, dy, dz):
     r, g, b = radiance(panorama, dx, dy, dz)
     towards = dx * light.sun[0] + dy * light.sun[1] + dz * light.sun[2]
@@ -245,7 +246,7 @@ def _sky_color(panorama, light, dx, dy, dz):
     return r, g, b
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def _spotlight(spots, x, y, z, nx, ny, nz):
     """Light of the headlights on a surface, over pi."""
     total = 0.0
@@ -265,7 +266,7 @@ def _spotlight(spots, x, y, z, nx, ny, nz):
     return total
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def _puddle(x, y):
     """How deep the water stands at a place of the ground: 0 damp, 1 a puddle."""
     total = 0.0

@@ -9,6 +9,7 @@ import numpy as np
 from perception.world.geometry.raycast import Accelerator
 from perception.world.materials import Material
 from perception.world.render.depth_map import draw_depth
+from perception.world.render.loose import LOOSE
 
 SUN_MAP_SIZE = 4096  # px, of what stands still
 LOCAL_SIZE, LOCAL_REACH = 768, 36.0  # px; m around the camera, of what moves
@@ -32,7 +33,7 @@ class ShadowMap(NamedTuple):
     texel: float  # m
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE, inline="always")
 def _is_lit(depth, column, row, z):
     """1 where nothing is nearer to the sun than z, softened over one texel."""
     i, j = math.floor(column), math.floor(row)
@@ -48,7 +49,7 @@ def _is_lit(depth, column, row, z):
     return top + (bottom - top) * b
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE, inline="always")
 def _is_hidden(depth, column, row, z):
     """1 where something is nearer to the sun than z, at the nearest texel."""
     y, x = int(row + 0.5), int(column + 0.5)
@@ -57,7 +58,7 @@ def _is_hidden(depth, column, row, z):
     return 1 if depth[y, x] < z else 0
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def _slopes(T, texel, nx, ny, nz):
     """Depth (m) that a plane of this normal gains per texel to the right and down."""
     ahead = T[2, 0] * nx + T[2, 1] * ny + T[2, 2] * nz
@@ -66,7 +67,7 @@ def _slopes(T, texel, nx, ny, nz):
     return across * scale, down * scale
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def sunlit(depth, T, texel, x, y, z, nx, ny, nz, cosine, sine):
     """Share of the sun's disc that is seen from a point of a plane with normal n; (cosine, sine) turns the taps."""
     offset, radius = max(OFFSET * texel, MIN_OFFSET), max(RING / texel, MIN_RADIUS)
@@ -89,7 +90,7 @@ def sunlit(depth, T, texel, x, y, z, nx, ny, nz, cosine, sine):
     return lit / TAPS
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def sunlit_all(still, moving, sun, count, rows, columns, line, looks, let_through, points, normals, lit):
     """Share of the sun (N,) on the fragments of image row `line`; 0 where they face away, unless light shines through.
 

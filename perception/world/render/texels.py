@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from perception.world.render.loose import LOOSE
 from perception.world.render.textures.bank import bake
 
-MAX_TAPS = 3  # along the footprint; a longer one is blurred
+MAX_TAPS = 2  # along the footprint; a longer one is blurred
 SHARPNESS = -0.1  # added to the level: 4 samples per pixel and noise hide what aliases
 _LANES = 0x00FF00FF00FF00FF
 
@@ -40,20 +41,20 @@ def texels_of(texture_ids: np.ndarray) -> Texels:
     )
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE, inline="always")
 def _spread(texel):
     """The four bytes of a texel, 16 bits apart: r, b, g, gloss."""
     t = np.int64(texel)
     return (t & 0x00FF00FF) | ((t & 0xFF00FF00) << 24)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE, inline="always")
 def _between(a, b, weight):
     """a to b by weight / 256 in all four lanes."""
     return ((a * (256 - weight) + b * weight) >> 8) & _LANES
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def _bilinear(data, first, log2_size, u, v):
     """Four lanes at (u, v) in periods of one level."""
     n = float(1 << log2_size)
@@ -69,7 +70,7 @@ def _bilinear(data, first, log2_size, u, v):
     return _between(top, bottom, b)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def sample(data, offsets, layer, log2_size, repeat, is_unit, u, v, ux, vx, uy, vy):
     """Colour (r, g, b) as sRGB and gloss, 0 to 1, at (u, v), for steps (ux, vx) and (uy, vy) per pixel.
 
@@ -95,7 +96,7 @@ def sample(data, offsets, layer, log2_size, repeat, is_unit, u, v, ux, vx, uy, v
     if taps == 1:
         total = _bilinear(data, offsets[layer, low], log2_size - low, u0, v0)
         weight = np.int64(coarser * 256.0)
-        if weight > 16:
+        if weight > 32:
             total = _between(total, _bilinear(data, offsets[layer, high], log2_size - high, u0, v0), weight)
     else:
         total = np.int64(0)
@@ -110,13 +111,13 @@ def sample(data, offsets, layer, log2_size, repeat, is_unit, u, v, ux, vx, uy, v
     return r, g, b, gloss
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE, inline="always")
 def linear(c):
     """Linear light of an sRGB value in 0 to 1; a cubic that is within 0.002 of the standard's curve."""
     return c * (c * (c * 0.305306011 + 0.682171111) + 0.012522878)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=LOOSE)
 def sample_all(texels, count, rows, looks, uv, color):
     """`sample` for the fragments of one image row."""
     data, offsets, sizes = texels.data, texels.offsets, texels.sizes

@@ -125,8 +125,9 @@ def agreement(
     is_sky = ~np.isfinite(found["ranges"])
     with np.errstate(invalid="ignore"):
         same_depth = np.where(is_sky, ~np.isfinite(depth), np.abs(depth / found["ranges"] - 1.0) < SAME_DEPTH)
-    ours = face_normals(recording.world, rows, exposure.T_world_camera[1], exposure.T_world_mover[1])
-    theirs = found["normals"] @ exposure.T_world_camera[1][:3, :3]
+    camera, T_world_camera, T_world_mover = exposure.camera.model, exposure.T_world_camera[1], exposure.T_world_mover[1]
+    ours = face_normals(np.ascontiguousarray(rows), recording.world, camera, T_world_camera, T_world_mover)
+    theirs = found["normals"] @ T_world_camera[:3, :3]
     cosine = np.abs(np.einsum("hwi,hwi->hw", ours, theirs))
     same_normal = np.where(is_sky, rows < 0, cosine > SAME_NORMAL)
     return np.array([np.count_nonzero(x[inner]) for x in (rows == peer_rows, same_depth, same_normal)] + [inner.sum()])

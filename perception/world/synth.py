@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from perception.core.errors import ConfigError, InvalidInput
 from perception.core.files import write_atomic
 from perception.world.bag import Taken, topics_of, write_bag
 from perception.world.config import WorldConfig
-from perception.world.data_sets import DEFAULT_FORMATS, FORMATS, Wanted
+from perception.world.data_sets import DEFAULT_FORMATS, FORMATS, Wanted, drop_drafts, key_frame
 from perception.world.recording import EPOCH_NS, REFERENCE_STEP_NS, SyntheticRecording
 from perception.world.sensors.lidar import SWEEP_NS
 from perception.world.shelf import LABELS
@@ -56,6 +57,7 @@ def synthesise(
         _record(folder, out.name, recording, formats, progress or (lambda done, total: None))
         _write_truth(folder, out.name, recording, formats)
         shutil.rmtree(folder / LABELS, ignore_errors=True)
+        drop_drafts(folder)
         (folder / REQUEST).unlink()
         if out.exists():
             shutil.rmtree(out)
@@ -128,7 +130,7 @@ def _record(
         studio = Studio(recording, folder, Wanted.from_names(formats))
         num_jobs = len(studio.jobs)
         studio.take_all(lambda done: progress(done, num_jobs + recording.num_scans))
-        taken = Taken(studio.shelf, studio.data_sets.key_frame)
+        taken = Taken(studio.shelf, partial(key_frame, recording, folder))
     bag = folder / "bag" / name
     shutil.rmtree(bag.parent, ignore_errors=True)
     write_bag(bag, recording, taken, lambda done: progress(num_jobs + done, num_jobs + recording.num_scans))

@@ -116,12 +116,17 @@ def agreement(
     seen: "Visibility",
     found: dict[str, np.ndarray],
 ) -> np.ndarray:
-    """Pixels (4,) with the same triangle, depth and normal as a ray caster, and how many are off silhouettes."""
+    """Pixels (4,) with the same triangle, depth and normal as a ray caster, and how many are off silhouettes.
+
+    Where the peer sees foliage nothing is compared: it knows no leaf mask.
+    """
+    from perception.world.materials import Material
     from perception.world.render.visibility import face_normals
 
     rows, depth = seen.rows[..., 0], seen.depth[..., 0]
     peer_rows = np.where(np.isfinite(found["ranges"]), found["rows"], -1)
-    inner = _off_silhouettes(found["ranges"], peer_rows)
+    is_leaf = recording.world.mesh.material_ids == Material.LEAF
+    inner = _off_silhouettes(found["ranges"], peer_rows) & ~is_leaf[np.maximum(peer_rows, 0)]
     is_sky = ~np.isfinite(found["ranges"])
     with np.errstate(invalid="ignore"):
         same_depth = np.where(is_sky, ~np.isfinite(depth), np.abs(depth / found["ranges"] - 1.0) < SAME_DEPTH)

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from benchmarks.result import Result, Target, machine, target, versions
 
 if TYPE_CHECKING:
     from perception.world.recording import SyntheticRecording
+    from perception.world.sensors.cameras import Exposure
 
 PEERS, OPEN3D = "bench-world", "open3d"
 ROUTE, SEED, WEATHER = "district", 3, "day"
@@ -83,10 +84,39 @@ def frames(options: BenchOptions, result: Result) -> None:
         result.add(OURS, VIEW, f"stage: {name}", 1e3 * statistics.mean(seconds), "ms")
     total = sum(statistics.mean(seconds) for seconds in stages.values())
     result.add(OURS, VIEW, "one image, one thread", 1e3 * total, "ms")
+    _outputs(world, exposures[::3], result)
     start = time.perf_counter()
     with ThreadPoolExecutor(NUM_THREADS) as pool:
         list(pool.map(renderer.render, exposures))
     result.add(OURS, VIEW, "images per second, two threads", len(exposures) / (time.perf_counter() - start), "1/s")
+
+
+def _outputs(world: "SyntheticRecording", exposures: "list[Exposure]", result: Result) -> None:
+    """What each label and each file takes beside the image, one thread."""
+    from perception.io.datasets.pictures import write_classes, write_depth, write_instances, write_jpeg
+    from perception.world.truth.instances import ObjectTruth, semantics_of
+    from perception.world.truth.lines import LineTruth
+
+    objects, lines = ObjectTruth(world.scene, world.world), LineTruth(world.scene, world.world)
+    seconds: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory(prefix="bench-world") as folder:
+        jpeg, png = Path(folder) / "image.jpg", Path(folder) / "map.png"
+        for exposure in exposures:
+            frame = world.renderer.render(exposure)
+            labels = objects.labels(exposure, frame.rows)
+            for name, make in {
+                "boxes and masks": partial(objects.labels, exposure, frame.rows),
+                "lines": partial(lines.segments, exposure, frame.rows, frame.depth),
+                "JPEG": partial(write_jpeg, jpeg, frame.color),
+                "PNG of depth": partial(write_depth, png, frame.depth),
+                "PNG of classes": partial(write_classes, png, semantics_of(world.world, frame.rows)),
+                "PNG of instances": partial(write_instances, png, labels.instance_map),
+            }.items():
+                start = time.perf_counter()
+                make()
+                seconds.setdefault(name, []).append(time.perf_counter() - start)
+    for name, times in seconds.items():
+        result.add(OURS, VIEW, f"output: {name}", 1e3 * statistics.median(times), "ms")
 
 
 def raycast(options: BenchOptions, result: Result) -> None:

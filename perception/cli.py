@@ -194,6 +194,29 @@ def synth(
 
 
 @main.command()
+@click.argument("out", type=ANY_PATH)
+@click.option("--config", "config_file", type=FILE, help="YAML file with overrides of the defaults.")
+@click.option("--set", "overrides", multiple=True, metavar="A=B", help="One override, e.g. num_worlds=10.")
+@click.option("--first-seed", type=int, help="Seed of the first world; from 1000000 on: for evaluation only.")
+@click.option("--num-worlds", type=int, help="Worlds, with consecutive seeds.")
+@click.option("--per-world", type=int, help="Pictures of each.")
+def pictures(out: Path, config_file: Path | None, overrides: tuple[str, ...], **chosen: Any) -> None:
+    """Picture many generated worlds to the folder OUT: a COCO data set to train and measure detectors with.
+
+    Interrupted, the same command goes on where it stopped.
+    """
+    from perception.core.config import load_config
+    from perception.progress import progress
+    from perception.world.picture_set import PictureSetConfig, write_picture_set
+
+    given = [f"{name}={value}" for name, value in chosen.items() if value is not None]
+    config = load_config(PictureSetConfig, config_file, [*overrides, *given])
+    with progress("picture") as update:
+        path = write_picture_set(out, config, update)
+    click.echo(f"wrote {path}")
+
+
+@main.command()
 @click.argument("recording", type=ANY_PATH)
 @click.option("--out", type=ANY_PATH, help="MCAP file for Foxglove.  [default: RECORDING.view.mcap in this folder]")
 @click.option("--html", type=ANY_PATH, help="Also write a page for any browser to this file.")

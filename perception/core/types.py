@@ -96,6 +96,30 @@ class ImageFrame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Objects found in one image, best first. Boxes are in px of that image; pixel i covers [i, i + 1)."""
+
+    stamp_ns: int  # of the image
+    frame_id: str  # of the image
+    size_px: tuple[int, int]  # width, height of the image
+    boxes: np.ndarray  # (N, 4) float32, x_low, y_low, x_high, y_high
+    scores: np.ndarray  # (N,) float32, 0 to 1
+    class_ids: np.ndarray  # (N,) int64, rows of `class_names`
+    class_names: tuple[str, ...]
+    track_ids: np.ndarray  # (N,) int64, the same object has the same number in later images; 0: not followed
+
+    def __post_init__(self) -> None:
+        n = len(self.boxes)
+        check("boxes", self.boxes, (None, 4), np.float32)
+        check("scores", self.scores, (n,), np.float32)
+        check("class_ids", self.class_ids, (n,), np.int64)
+        check("track_ids", self.track_ids, (n,), np.int64)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SensorRig:
     """Where the sensors sit on the robot. `T_base_imu` is None when there is no IMU."""
 

@@ -109,6 +109,15 @@ class Robot:
                 stamp_ns, gyro, accel = room.imu_sample(index)
                 self.imu.publish(messages.imu_to(stamp_ns + shift_ns, "imu", gyro, accel))
 
+    def drive_until_heard(self, first: int = 0, shift_ns: int = 0) -> None:
+        """Send scans until a further pose comes; how many of them a sensor's best effort delivers does not matter."""
+        num_heard, scans = len(self.heard["odometry"]), count(first, 2)
+        deadline = time.monotonic() + WAIT
+        while len(self.heard["odometry"]) == num_heard:
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited {WAIT:g} s for a pose")
+            self.drive(2, first=next(scans), pause=0.05, shift_ns=shift_ns)
+
     @staticmethod
     def cloud(index: int, shift_ns: int = 0) -> PointCloud2:
         """One scan of the room."""

@@ -85,15 +85,15 @@ def test_lifecycle_goes_through_all_states_and_a_second_activation_works(robot):
         robot.drive(2)
         assert not robot.heard["odometry"]
         assert node.trigger_activate() == success
-        robot.drive(8)
-        wait_for(lambda: len(robot.heard["odometry"]) == 8, "poses while active")
+        robot.drive_until_heard(first=4)
         assert node.trigger_deactivate() == success
+        time.sleep(0.5)  # what is under way arrives
+        num_heard = len(robot.heard["odometry"])
         robot.drive(4)
         time.sleep(0.2)
-        assert len(robot.heard["odometry"]) == 8
+        assert len(robot.heard["odometry"]) == num_heard
         assert node.trigger_activate() == success
-        robot.drive(8, shift_ns=10**10)
-        wait_for(lambda: len(robot.heard["odometry"]) == 16, "poses after the second activation")
+        robot.drive_until_heard(shift_ns=10**10)
         assert node.trigger_deactivate() == success
         assert node.trigger_cleanup() == success
         wait_for(lambda: robot.points.get_subscription_count() == 0, "the topics to be taken back")

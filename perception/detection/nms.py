@@ -9,31 +9,18 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import Field
 
-from perception.core.config import Config
 from perception.core.errors import InvalidInput
 from perception.core.types import check
 from perception.detection import decode
 from perception.detection.boxes import DetectedBoxes, to_centers, to_corners
+from perception.detection.config import NmsConfig
 from perception.kernels import boxes as kernels
 from perception.networks.leyolo_graph import NUM_SIDES, STRIDES
 
 CLASS_SHIFT = 7680  # px between the boxes of neighbouring classes; larger than any input
 LOGIT_MARGIN = 1e-3  # the first sieve works on logits and is this much wider than the threshold
 MIN_SCORE = 1e-6  # thresholds below it sieve nothing out by logits
-
-
-class NmsConfig(Config):
-    """Which boxes remain. The defaults are those for use; `VALIDATION` those of published accuracies."""
-
-    score_threshold: float = Field(0.25, ge=0.0, le=1.0, description="Boxes must score higher.")
-    iou_threshold: float = Field(0.7, ge=0.0, le=1.0, description="Boxes that overlap a better one more are dropped.")
-    is_multi_label: bool = Field(False, description="A box counts once for every class above the threshold.")
-    is_class_agnostic: bool = Field(False, description="Boxes of different classes suppress each other, too.")
-    max_candidates: int = Field(30_000, ge=1, le=1_000_000, description="Best boxes that enter the suppression.")
-    max_detections: int = Field(300, ge=1, le=100_000, description="Boxes that remain at most.")
-    classes: tuple[int, ...] | None = Field(None, description="Numbers of the classes to report; none: all.")
 
 
 VALIDATION = NmsConfig(score_threshold=0.001, is_multi_label=True)
@@ -76,7 +63,7 @@ def _candidates(level: np.ndarray, stride: int, config: NmsConfig) -> tuple[np.n
 def _select(scores: np.ndarray, config: NmsConfig, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Points and classes (K,) of the candidates among scores (C, A)."""
     allowed = np.ones(len(scores), dtype=np.bool_)
-    if config.classes is not None:
+    if config.classes:
         unknown = [number for number in config.classes if not 0 <= number < len(scores)]
         if unknown:
             raise InvalidInput(f"classes: {unknown} are unknown; the network has 0 to {len(scores) - 1}")

@@ -1,0 +1,1 @@
+"""Objects followed from image to image: their boxes get numbers that stay."""

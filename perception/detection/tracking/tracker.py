@@ -1,0 +1,166 @@
+"""Boxes of one camera followed from image to image, so that each object keeps its number.
+
+Association in two steps as in Y. Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box",
+ECCV 2022: tracks are continued by boxes with a high score first and then by those with a low one, which are mostly
+objects half hidden; a box that nobody claims begins a track only with a high score. Written from the paper.
+"""
+
+import numpy as np
+
+from perception.core.stamps import NS_PER_S, StampGuard, Verdict, to_seconds
+from perception.detection.boxes import DetectedBoxes
+from perception.detection.tracking import kalman
+from perception.detection.tracking.association import assigned
+from perception.detection.tracking.config import TrackingConfig
+from perception.detection.tracking.tracks import Tracks, no_tracks
+from perception.kernels.tracking import overlaps
+
+NOBODY = -1  # owner of a box that no track claims
+
+
+class Tracker:
+    """Gives the boxes of one image after the other their numbers. One for each camera; not thread-safe.
+
+    `guard.counts` tells how many images were used, and how many were not because of their stamps.
+    """
+
+    def __init__(self, config: TrackingConfig) -> None:
+        self.config = config
+        self.guard = StampGuard(round(config.max_gap * NS_PER_S), round(config.max_late * NS_PER_S))
+        self.tracks: Tracks = no_tracks()
+        self._stamp_ns = self._previous_ns = 0  # of the image at hand or last used, and of the one before
+        self._last_id = 0
+
+    def reset(self) -> None:
+        """End all tracks; numbers are not given again."""
+        self.guard.reset()
+        self.tracks = no_tracks()
+
+    def update(self, stamp_ns: int, boxes: DetectedBoxes, pixels: np.ndarray | None = None) -> np.ndarray:
+        """The number of the track of each box, (N,) int64, 0: none (yet).
+
+        `boxes` are all that score above `config.low_score`, in any order; `pixels` (H, W, 3) uint8 RGB are looked at
+        only where appearance is used. Time is that of the stamps: rates may vary and images may be missing. A repeated
+        or late image gives no numbers; a clock that was moved back or a long silence ends all tracks.
+        """
+        ids = np.zeros(len(boxes), dtype=np.int64)
+        verdict = self.guard.check(stamp_ns)
+        if verdict in (Verdict.DUPLICATE, Verdict.LATE, Verdict.UNCONFIRMED):
+            return ids
+        if verdict in (Verdict.GAP, Verdict.REWIND):
+            self.tracks = no_tracks()
+        self._predict(stamp_ns)
+        owners = self._owners(boxes)
+        self._continue(boxes, owners)
+        claimed = owners != NOBODY
+        ids[claimed] = self.tracks.ids[owners[claimed]]
+        self._end()
+        born = np.flatnonzero(~claimed & usable(boxes) & (boxes.scores > self.config.birth_score))
+        ids[born] = self._begin(boxes, born)
+        return ids
+
+    def _predict(self, stamp_ns: int) -> None:
+        """Move all tracks on to the moment of an image."""
+        if len(self.tracks):
+            seconds = to_seconds(stamp_ns - self._stamp_ns)
+            kalman.predict(self.tracks.states, self.tracks.covariances, seconds, self.config.motion)
+        self._previous_ns, self._stamp_ns = self._stamp_ns, stamp_ns
+
+    def _owners(self, boxes: DetectedBoxes) -> np.ndarray:
+        """Row of the track of each box, (N,) int64; `NOBODY` where none claims it."""
+        config, tracks = self.config, self.tracks
+        owners = np.full(len(boxes), NOBODY, dtype=np.int64)
+        if not len(tracks) or not len(boxes):
+            return owners
+        similarity = self._overlaps(boxes)
+        is_high = boxes.scores > config.high_score
+        is_low = ~is_high & (boxes.scores > config.low_score)
+        is_confirmed = tracks.ids > 0
+        is_followed = is_confirmed & (tracks.seen_ns == self._previous_ns)
+        steps = (
+            (is_confirmed, is_high, config.first_iou),
+            (is_followed, is_low, config.second_iou),
+            (~is_confirmed, is_high, config.tentative_iou),
+        )
+        is_free = np.ones(len(tracks), dtype=np.bool_)
+        for may_claim, is_offered, least in steps:
+            rows = np.flatnonzero(may_claim & is_free)
+            columns = np.flatnonzero(is_offered & (owners == NOBODY))
+            pairs = assigned(similarity[np.ix_(rows, columns)], least)
+            owners[columns[pairs.columns]] = rows[pairs.rows]
+            is_free[rows[pairs.rows]] = False
+        return owners
+
+    def _overlaps(self, boxes: DetectedBoxes) -> np.ndarray:
+        """IoU (tracks, boxes) of boxes that may belong together."""
+        corners = boxes.corners.astype(np.float64)
+        corners[~usable(boxes)] = 0.0  # without area: meets nothing
+        kinds = boxes.classes if self.config.is_class_aware else np.zeros_like(boxes.classes)
+        own_kinds = self.tracks.kinds if self.config.is_class_aware else np.zeros_like(self.tracks.kinds)
+        return overlaps(kalman.corners_of(self.tracks.states), own_kinds, corners, kinds)
+
+    def _continue(self, boxes: DetectedBoxes, owners: np.ndarray) -> None:
+        """Correct the tracks that claimed a box, and number those that were found often enough."""
+        columns = np.flatnonzero(owners != NOBODY)
+        rows, tracks = owners[columns], self.tracks
+        states, covariances = tracks.states[rows], tracks.covariances[rows]
+        kalman.correct(states, covariances, boxes.corners[columns], self.config.motion)
+        tracks.states[rows], tracks.covariances[rows] = states, covariances
+        tracks.kinds[rows] = boxes.classes[columns]
+        tracks.seen_ns[rows] = self._stamp_ns
+        tracks.num_hits[rows] += 1
+        ready = np.flatnonzero((tracks.ids == 0) & (tracks.num_hits >= self.config.num_confirming))
+        tracks.ids[ready] = self._new_ids(len(ready))
+
+    def _end(self) -> None:
+        """End the tentative tracks that were not found again at once, and those that were lost for too long."""
+        tracks = self.tracks
+        max_lost_ns = round(self.config.max_lost * NS_PER_S)
+        is_seen = tracks.seen_ns == self._stamp_ns
+        is_kept = is_seen | ((tracks.ids > 0) & (self._stamp_ns - tracks.seen_ns <= max_lost_ns))
+        if not is_kept.all():
+            self.tracks = tracks.at(is_kept)
+
+    def _begin(self, boxes: DetectedBoxes, rows: np.ndarray) -> np.ndarray:
+        """Begin tracks at some boxes, the best first where there is no room for all; their numbers, 0: tentative."""
+        ids = np.zeros(len(rows), dtype=np.int64)
+        rows_by_score = np.argsort(-boxes.scores[rows], kind="stable")[: self._make_room(len(rows))]
+        chosen = np.sort(rows_by_score)
+        if len(chosen) == 0:
+            return ids
+        if self.config.num_confirming == 1:
+            ids[chosen] = self._new_ids(len(chosen))
+        rows = rows[chosen]
+        states, covariances = kalman.started(boxes.corners[rows], self.config.motion)
+        stamps, hits = np.full(len(rows), self._stamp_ns, dtype=np.int64), np.ones(len(rows), dtype=np.int64)
+        self.tracks = self.tracks.joined(
+            Tracks(ids[chosen], boxes.classes[rows].copy(), states, covariances, stamps, hits)
+        )
+        return ids
+
+    def _make_room(self, wanted: int) -> int:
+        """How many tracks may begin, at most `wanted`, after those that are lost the longest made room."""
+        excess = len(self.tracks) + wanted - self.config.max_tracks
+        if excess > 0:
+            lost = np.flatnonzero(self.tracks.seen_ns < self._stamp_ns)
+            given_up = lost[np.argsort(self.tracks.seen_ns[lost], kind="stable")][:excess]
+            self.tracks = self.tracks.at(np.setdiff1d(np.arange(len(self.tracks)), given_up))
+        return min(wanted, self.config.max_tracks - len(self.tracks))
+
+    def _new_ids(self, count: int) -> np.ndarray:
+        ids = np.arange(self._last_id + 1, self._last_id + 1 + count, dtype=np.int64)
+        self._last_id += count
+        return ids
+
+
+def usable(boxes: DetectedBoxes) -> np.ndarray:
+    """Which boxes (N,) bool are finite and have an area."""
+    corners = boxes.corners
+    with np.errstate(invalid="ignore"):
+        has_area = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
+    return np.isfinite(corners).all(axis=1) & np.isfinite(boxes.scores) & has_area
+
+
+def reported(boxes: DetectedBoxes, ids: np.ndarray, score_threshold: float) -> np.ndarray:
+    """Rows (K,) int64 worth reporting: above the threshold for use, or, with a lower score, part of a track."""
+    return np.flatnonzero((boxes.scores > score_threshold) | (ids > 0))

@@ -28,11 +28,11 @@ else
 endif
 
 test: ## set up and run the default test suite
-	@$(INSTALL) test
+	@$(INSTALL) torch test
 	@$(RUN) pytest $(TESTS)
 
 test-long: ## set up and run the tests that take minutes
-	@$(INSTALL) test
+	@$(INSTALL) torch test
 	@$(RUN) pytest -m long $(TESTS)
 
 lint: ## ruff, format and types

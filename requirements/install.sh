@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Fills a virtual environment with what the project needs and does nothing where that is there already:
-#   requirements/install.sh VENV [test] [bench]
+#   requirements/install.sh VENV [test] [bench] [torch]
 # PYTHON=python3.12 chooses the interpreter. Without it: the environment's own, else python3, else the newest supported.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly SUPPORTED="3.10 3.11 3.12" UV="uv==0.13.9"
-venv=${1:?usage: requirements/install.sh VENV [test] [bench]}
+venv=${1:?usage: requirements/install.sh VENV [test] [bench] [torch]}
 shift
 started=$SECONDS
 
@@ -77,6 +77,19 @@ install_lock() {
   mark_done "$1" "$key"
 }
 
+# By pip and outside the locks, which would hold the CUDA libraries of one build: the machine's index offers the build.
+install_torch() {
+  local wanted
+  wanted=$(grep '^torch==' requirements/torch.in)
+  is_done torch "$wanted" && return
+  say "installing $wanted"
+  if "$venv/bin/python" -m pip install --quiet "$wanted"; then
+    mark_done torch "$wanted"
+  else
+    say "left out: $wanted, so that training, export and their tests are not there"
+  fi
+}
+
 install_interfaces() {
   local sources=perception/ros_interfaces key
   [ -f $sources/setup.py ] && [ -z "$(no_ros_wheels)" ] || return 0
@@ -117,7 +130,12 @@ flock 9 # two set-ups of one checkout at the same time would spoil the environme
 make_environment
 tag=py$(minor "$venv/bin/python" | tr -d .)
 install_lock base "requirements/lock-$tag.txt"
-for part in "$@"; do install_lock "$part" "requirements/lock-$part-$tag.txt"; done
+for part in "$@"; do
+  case $part in
+    torch) install_torch ;;
+    *) install_lock "$part" "requirements/lock-$part-$tag.txt" ;;
+  esac
+done
 install_interfaces
 install_project
 compile_kernels

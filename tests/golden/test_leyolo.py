@@ -151,52 +151,36 @@ def test_points_are_assigned_as_in_the_reference(stored):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("way", "side", "precision", "precision_50"),
-    [("validation", 640, 42.2, 58.3), ("square", 640, 40.9, 57.0), ("validation", 320, 29.0, 43.0)],
+    ("is_square", "side", "precision", "precision_50"),
+    [(False, 640, 42.2, 58.3), (True, 640, 40.9, 57.0), (False, 320, 29.0, 43.0)],
 )
-def test_the_accuracy_on_real_images_is_that_of_the_reference(network, way, side, precision, precision_50):
-    from perception.networks.blocks import folded
+def test_the_accuracy_on_real_images_is_that_of_the_reference(network, is_square, side, precision, precision_50):
+    pytest.importorskip("pycocotools")
+    from perception.evaluation.detection import Protocol, evaluate_detector
+    from perception.evaluation.detection_truth import truth_of
+    from perception.io.datasets.opening import open_dataset
 
-    got = average_precisions(folded(network), way, side)
-    assert got == pytest.approx((precision, precision_50), abs=0.3)
-
-
-def average_precisions(network, way: str, side: int) -> tuple[float, float]:
-    """AP and AP50 in percent on 40 images of COCO, by pycocotools."""
-    coco = pytest.importorskip("pycocotools.coco")
-    from pycocotools.cocoeval import COCOeval
-
-    folder = shared("data/coco_mini")
-    truth = coco.COCO(str(folder / "instances.json"))
-    categories = sorted(truth.getCatIds())
-    rows = []
-    for number, image in truth.imgs.items():
-        found = found_in(network, folder / "images" / image["file_name"], way, side)
-        corners = found.corners.astype(np.float64)
-        boxes = np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]]).round(3)
-        for box, score, kind in zip(boxes.tolist(), found.scores.tolist(), found.classes):
-            rows.append({"image_id": number, "category_id": categories[kind], "bbox": box, "score": round(score, 5)})
-    judge = COCOeval(truth, truth.loadRes(rows), "bbox")
-    judge.evaluate()
-    judge.accumulate()
-    judge.summarize()
-    return 100 * judge.stats[0], 100 * judge.stats[1]
+    dataset = open_dataset(shared("data/coco_mini"))
+    names = [dataset.categories[number] for number in sorted(dataset.categories)]
+    got = evaluate_detector(heads_of(network), truth_of(dataset, names), Protocol(side, is_square))
+    found = [100 * got.summary[key] for key in ("AP", "AP50")]
+    assert found == pytest.approx((precision, precision_50), abs=0.3)
+    assert len(got.results) == got.counts["boxes above the validation threshold"]
 
 
-def found_in(network, path, way: str, side: int) -> DetectedBoxes:
-    """Boxes of an image file, in its pixels."""
-    import cv2
+def heads_of(network):
+    """The folded network as the evaluation calls it."""
     import torch
 
-    from perception.kernels.images import planes
+    from perception.networks.blocks import folded
 
-    image = cv2.imread(str(path))[..., ::-1]
-    size = image.shape[:2]
-    box = letterbox.validation(size, side) if way == "validation" else letterbox.fixed(size, (side, side))
-    with torch.no_grad():
-        outputs = network(torch.from_numpy(planes(box.apply(np.ascontiguousarray(image))))[None])
-    found = detections_from_outputs([output[0].numpy() for output in outputs], VALIDATION)
-    return DetectedBoxes(box.to_source(found.corners), found.scores, found.classes)
+    small = folded(network)
+
+    def call(images: np.ndarray) -> list[np.ndarray]:
+        with torch.no_grad():
+            return [output[0].numpy() for output in small(torch.from_numpy(images))]
+
+    return call
 
 
 def targets_of(stored):

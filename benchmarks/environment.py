@@ -29,7 +29,7 @@ def python_with_peers(peers: str = PEERS) -> str:
     if not _complete(python, wanted):
         shutil.rmtree(folder, ignore_errors=True)
         child([sys.executable, "-m", "venv", str(folder)])
-        child([*_installer(python), "-r", str(_file(peers)), "numpy"])
+        child([*installer(python), "-r", str(_file(peers)), "numpy"])
     if not _complete(python, wanted):
         raise JobFailed(f"peers: {folder} was made but does not hold {', '.join(wanted)}; delete it and try again")
     return str(python)
@@ -39,7 +39,8 @@ def _file(peers: str) -> Path:
     return ROOT / "requirements" / f"{peers}.in"
 
 
-def _installer(python: Path) -> list[str]:
+def installer(python: Path) -> list[str]:
+    """The command that installs into the environment of `python`: uv where there is one, else pip."""
     uv = Path(sys.executable).with_name("uv")
     if uv.is_file():
         return [str(uv), "pip", "install", "--quiet", "--python", str(python)]

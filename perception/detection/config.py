@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from perception.core.config import Config
 from perception.detection.tracking.config import TrackingConfig
+from perception.inference.runtime import BACKENDS, PRECISIONS
 
 NETWORK_STRIDE = 32  # px: sides of a network's input are its multiples
 
@@ -31,17 +32,26 @@ class DetectionConfig(Config):
     model: str = Field(
         "leyolo-nano-hard-swish", min_length=1, description="Name of a packaged or own model, or path of its card."
     )
-    backend: str = Field("auto", min_length=1, description="Runtime; auto: the fastest that works here.")
-    precision: str = Field("auto", min_length=1, description="Arithmetic of the runtime; auto: as the backend chooses.")
-    num_threads: int = Field(0, ge=0, le=256, description="Threads of the runtime; 0: as the backend chooses.")
+    backend: str = Field("auto", description="Runtime; auto: the fastest that works here.")
+    precision: str = Field("auto", description="Arithmetic of the runtime; auto: as the backend chooses.")
+    num_threads: int = Field(0, ge=0, le=1024, description="Threads of the runtime; 0: one for each core.")
     side: int = Field(640, ge=32, le=4096, multiple_of=NETWORK_STRIDE, description="Long side (px) of the input.")
-    fit: Literal["rectangle", "square"] = Field(
+    fit: Literal["rectangle", "square", "validation"] = Field(
         "rectangle",
-        description="rectangle: the smallest input that holds the image, less work; square: always side x side.",
+        description="rectangle: the smallest input that holds the image, least work; square: always side x side; "
+        "validation: as published accuracies are measured.",
     )
     classes: tuple[str, ...] = Field((), description="Names of the classes to report; empty: all.")
     nms: NmsConfig = Field(default_factory=NmsConfig, description="Which boxes remain.")
     tracking: TrackingConfig = Field(default_factory=TrackingConfig, description="Boxes followed across images.")
+
+    @field_validator("backend", "precision")
+    @classmethod
+    def _is_known(cls, value: str, info: ValidationInfo) -> str:
+        known = ("auto", *BACKENDS) if info.field_name == "backend" else PRECISIONS
+        if value not in known:
+            raise ValueError(f"is unknown; use {', '.join(known)}")
+        return value
 
     @model_validator(mode="after")
     def _names_or_numbers(self) -> "DetectionConfig":

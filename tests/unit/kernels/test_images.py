@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -33,3 +34,18 @@ def test_warming_up_compiles_for_images_that_may_not_be_written_to():
     pixels.flags.writeable = False
     images.planes(pixels)
     assert len(images._planes.signatures) == compiled == 2
+
+
+def test_an_image_is_put_into_a_larger_buffer_and_leaves_its_border_alone():
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    buffer = np.full((3, 9, 8), -1.0, dtype=np.float32)
+    images.planes(pixels, buffer, top=3, left=1)
+    assert np.array_equal(buffer[:, 3:7, 1:7], images.planes_reference(pixels))
+    buffer[:, 3:7, 1:7] = -1.0
+    assert (buffer == -1.0).all()
+
+
+@pytest.mark.parametrize(("top", "left"), [(-1, 0), (0, -1), (6, 0), (0, 3)])
+def test_an_image_that_would_be_written_outside_its_buffer_is_refused(top, left):
+    with pytest.raises(ValueError, match="outside 8x9 px"):
+        images.planes(np.zeros((4, 6, 3), dtype=np.uint8), np.zeros((3, 9, 8), dtype=np.float32), top, left)

@@ -13,9 +13,9 @@ from perception.core.errors import ConfigError, MissingDependency, ModelError
 from perception.inference.hardware import threads
 from perception.inference.model_card import Model, TensorSpec
 from perception.inference.runtime import RuntimeOptions
-from perception.inference.tensors import InputCheck, Shapes, example, output_shape
+from perception.inference.tensors import InputCheck, Shapes, example, one_line, output_shape
 
-INSTALL = "backend onnx needs onnxruntime: pip install 'perception[onnx]'"
+INSTALL = "backend onnx needs onnxruntime: pip install onnxruntime"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 ROLES = {"f32": "onnx", "f16": "onnx_f16", "int8": "onnx_int8"}  # the file decides the precision
 TYPES = {
@@ -28,7 +28,7 @@ TYPES = {
     "bool": "tensor(bool)",
 }
 MAX_SHAPES = 4  # whose buffers are kept
-LOG_ERRORS = 3
+LOG_NOTHING = 4  # errors are raised
 
 
 class OnnxRuntime:
@@ -60,7 +60,7 @@ class OnnxRuntime:
         except Exception as error:  # the library's errors share no base
             if self._session is None:
                 raise
-            raise ModelError(f"model {self._name}: onnxruntime failed ({_line(error)})") from error
+            raise ModelError(f"model {self._name}: onnxruntime failed ({one_line(error)})") from error
 
     def warm_up(self, shapes: Shapes) -> None:
         """As in `Runtime`."""
@@ -129,20 +129,20 @@ def _session(name: str, data: bytes, device: str, num_threads: int) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingDependency(f"{INSTALL} ({_line(error)})") from None
+        raise MissingDependency(f"{INSTALL} ({one_line(error)})") from None
     provider = PROVIDERS[device]
     if provider not in onnxruntime.get_available_providers():
         raise ConfigError(f"device: this onnxruntime has no {provider}; use cpu, or pip install onnxruntime-gpu")
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = num_threads
     settings.inter_op_num_threads = 1
-    settings.log_severity_level = LOG_ERRORS
+    settings.log_severity_level = LOG_NOTHING
     settings.add_session_config_entry("session.force_spinning_stop", "1")  # after a run the cores are free at once
     chain = dict.fromkeys([provider, *(["CUDAExecutionProvider"] if device == "tensorrt" else []), PROVIDERS["cpu"]])
     try:
         session = onnxruntime.InferenceSession(data, settings, providers=list(chain))
     except Exception as error:  # the library's errors share no base
-        raise ModelError(f"model {name}: onnxruntime cannot read the ONNX file ({_line(error)})") from error
+        raise ModelError(f"model {name}: onnxruntime cannot read the ONNX file ({one_line(error)})") from error
     if session.get_providers()[0] != provider:
         raise ModelError(f"device: {provider} does not start here; see its log, or use cpu")
     return session
@@ -160,7 +160,3 @@ def _compare(what: str, specs: tuple[TensorSpec, ...], nodes: list[Any]) -> None
         )
         if not fits or node.type != TYPES[spec.dtype]:
             raise ModelError(f"{what}.{spec.name}: the ONNX file has {node.type} {node.shape}, the card {spec.shape}")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:500]

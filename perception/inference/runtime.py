@@ -80,12 +80,12 @@ def make_runtime(
     _check("backend", backend, ("auto", *BACKENDS))
     options = RuntimeOptions(precision, num_threads, device, shapes or default_shapes(model.card))
     InputCheck(model.card).axes(options.shapes)
-    if backend == "auto":
-        from perception.inference.choice import choose
+    from perception.inference.choice import choose, settled_precision
 
+    if backend == "auto":
         return choose(model, options)
     if options.precision == "auto":
-        options = replace(options, precision="f32")
+        options = replace(options, precision=settled_precision(backend, model.card))
     return open_backend(backend, model, options)
 
 

@@ -9,6 +9,7 @@ from perception.inference.model_card import MAX_AXIS, ModelCard, TensorSpec
 
 Shapes = Mapping[str, tuple[int, ...]]  # by name of the input
 MAX_ELEMENTS = 1 << 28  # of one tensor; 1 GiB of float32
+MAX_QUOTE = 500  # characters of an error of a library
 DEFAULT_AXIS = 1  # size of a free axis that the card does not tell, e.g. the batch
 
 
@@ -89,6 +90,11 @@ def default_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
 def example(specs: Sequence[TensorSpec], shapes: Shapes) -> dict[str, np.ndarray]:
     """Inputs of these shapes for warming up and measuring: zeros."""
     return {spec.name: np.zeros(shapes[spec.name], np.dtype(spec.dtype)) for spec in specs}
+
+
+def one_line(error: BaseException) -> str:
+    """What an error of a library says, short enough for a sentence of ours."""
+    return " ".join(str(error).split())[:MAX_QUOTE]
 
 
 def _bind(spec: TensorSpec, shape: tuple[int, ...], axes: dict[str, int]) -> None:

@@ -17,13 +17,12 @@ from perception.core.labels import ObjectLabels
 from perception.io.datasets.coco_writer import CocoWriter, ImageEntry
 from perception.io.datasets.pictures import write_jpeg
 from perception.world.ahead import done_ahead
-from perception.world.config import CameraConfig, Route, WorldConfig
+from perception.world.config import CameraConfig, Route, SceneConfig, Weather, WorldConfig
 from perception.world.recording import EPOCH_NS, SyntheticRecording
 from perception.world.render.renderer import Renderer
 from perception.world.truth.instances import ObjectTruth
 
 ANNOTATIONS, IMAGES, SETTINGS = "annotations/instances.json", "images", "pictures.yaml"
-ROUTES: tuple[Route, ...] = ("district", "campus", "office", "district", "campus")  # taken in turn by seed
 PICTURE_RATE = 10  # moments per second that may be pictured
 PICK_STREAM = 71  # of random numbers
 
@@ -37,6 +36,11 @@ class PictureSetConfig(Config):
     first_seed: int = Field(1, ge=0, le=2**30, description="Seed of the first world; from 1000000 on: for evaluation.")
     num_worlds: int = Field(100, ge=1, le=10_000, description="Worlds, with consecutive seeds.")
     per_world: int = Field(60, ge=1, le=1000, description="Pictures of each.")
+    routes: tuple[Route, ...] = Field(
+        ("district", "campus", "office", "district", "campus"), min_length=1, description="Taken in turn by seed."
+    )
+    weather: Weather = Field("random", description="Light and weather; random: the seed decides.")
+    scene: SceneConfig = Field(default_factory=SceneConfig, description="How densely the worlds are furnished.")
     duration: float = Field(120.0, ge=10.0, le=3600.0, description="Length (s) of the drive they are picked from.")
 
     @property
@@ -50,7 +54,7 @@ def write_picture_set(
 ) -> Path:
     """Write `images/SEED/NUMBER.jpg` (640x480) and `annotations/instances.json` to the folder `out`, and return it.
 
-    Weather is random. Interrupted, the same call goes on after the last picture. Same configuration, same bytes.
+    Interrupted, the same call goes on after the last picture. Same configuration, same bytes.
     Raises `InvalidInput` where `out` holds a set with other settings.
     """
     out = Path(out)
@@ -93,9 +97,17 @@ def _moments(seed: int, config: PictureSetConfig) -> list[int]:
 
 def _world(seed: int, config: PictureSetConfig) -> SyntheticRecording:
     cameras = CameraConfig(has_front=True, rate=PICTURE_RATE)
-    route = ROUTES[seed % len(ROUTES)]
+    route = config.routes[seed % len(config.routes)]
     return SyntheticRecording(
-        WorldConfig(seed=seed, duration=config.duration, rest=0.0, route=route, weather="random", cameras=cameras)
+        WorldConfig(
+            seed=seed,
+            duration=config.duration,
+            rest=0.0,
+            route=route,
+            weather=config.weather,
+            cameras=cameras,
+            scene=config.scene,
+        )
     )
 
 

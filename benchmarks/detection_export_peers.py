@@ -35,7 +35,7 @@ def export(name: str, side: int, path: Path) -> None:
         )  # fmt: skip
 
 
-def RawHeads(model):  # noqa: N802
+def RawHeads(model):
     """The model with its last part cut before boxes are decoded."""
     import torch
 

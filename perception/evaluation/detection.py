@@ -42,7 +42,7 @@ class Protocol:
 
     side: int = 640  # px, long side of the input
     is_square: bool = False  # fill the input to side x side, as engines of one shape need it
-    use: NmsConfig = NmsConfig()  # for counts, confusion and failures
+    use: NmsConfig = field(default_factory=NmsConfig)  # for counts, confusion and failures
 
     def fit(self, size: tuple[int, int]) -> letterbox.Letterbox:
         """The place of an image of `size` (height, width) in the input."""
@@ -218,7 +218,7 @@ def _counts(images: Sequence[ImageTruth], found: Sequence[DetectedBoxes], droppe
     return {
         "images": len(images),
         "objects": sum(int((~image.is_ignored).sum()) for image in images),
-        "ignored regions": sum(int(image.is_ignored.sum()) for image in images),
+        "ignored regions, of each class they are for": sum(int(image.is_ignored.sum()) for image in images),
         "boxes above the validation threshold": sum(map(len, found)),
         "boxes of classes that the set does not have": dropped,
         "boxes above the threshold of use": tally.num_found,

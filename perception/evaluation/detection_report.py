@@ -3,14 +3,13 @@
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
 
 from perception.core.errors import InvalidInput
 from perception.evaluation.detection import Evaluation
 from perception.evaluation.detection_matching import KINDS, Failure
-from perception.evaluation.page import Page, Section, Table, number, render, tables_of
+from perception.evaluation.page import Page, Section, Table, render, tables_of
 
 CROP, MIN_CROP = 220, 48  # px: side of a picture in the gallery, and the least part of the image that it shows
 MARGIN = 1.0  # of the box, shown around it on each side
@@ -159,8 +158,3 @@ def _jpeg(picture: np.ndarray) -> bytes:
 
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])
-
-
-def rows_for_people(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values of what was evaluated, as the page shows them."""
-    return [(name, number(value)) for name, value in values.items()]

@@ -86,10 +86,11 @@ def tables(errors: TrajectoryErrors) -> "Group":
     from rich.text import Text
 
     warnings = [Text(f"warning: {warning}", style="yellow") for warning in errors.warnings]
-    return Group(*(_for_terminal(table) for table in error_tables(errors)), *warnings)
+    return Group(*(for_terminal(table) for table in error_tables(errors)), *warnings)
 
 
-def _for_terminal(table: Table) -> "RichTable":
+def for_terminal(table: Table) -> "RichTable":
+    """A table of a page as one of the terminal."""
     from rich.box import SIMPLE
     from rich.markup import escape
     from rich.table import Table as RichTable

@@ -33,6 +33,7 @@ class Targets:
     image_ids: Tensor  # (N,) int64, row in the batch
     classes: Tensor  # (N,) int64
     boxes: Tensor  # (N, 4) float32, cx, cy, w, h as shares of the sides of the network's input
+    is_ignored: Tensor | None = None  # (N,) bool: neither to be found nor background; None: no object is
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,14 @@ def _loss(outputs: Sequence[Tensor], targets: Targets, config: DetectionLossConf
     bins = torch.arange(NUM_BINS, device=logits.device, dtype=logits.dtype)
     boxes = boxes_from(points, mean_distances(box_logits, bins))
     height, width = (side * STRIDES[0] for side in outputs[0].shape[-2:])
+    ignored, targets = _divided(targets)
     truth = ground_truth(targets, len(logits), num_classes, (height, width))
     found = Predictions(class_logits.detach().sigmoid(), boxes.detach() * strides, points * strides)
     assignment = assign(truth, found, config.assignment)
 
     total_score = assignment.scores.sum().clamp(min=1)
-    class_term = functional.binary_cross_entropy_with_logits(class_logits, assignment.scores, reduction="sum")
+    counts = None if ignored is None else _is_judged(ignored, assignment.scores, (points, strides), (height, width))
+    class_term = functional.binary_cross_entropy_with_logits(class_logits, assignment.scores, counts, reduction="sum")
     box_term, distance_term = _box_terms(box_logits, boxes, assignment, (points, strides))
     gains = logits.new_tensor([config.box_gain, config.class_gain, config.distance_gain])
     terms = gains * torch.stack([box_term, class_term, distance_term]) / total_score
@@ -89,6 +92,29 @@ def ground_truth(targets: Targets, num_images: int, num_classes: int, size_px: t
     boxes[image_ids[order], place] = to_corners(targets.boxes[order] * scale)
     padded[image_ids[order], place] = classes[order]
     return GroundTruth(boxes, padded)
+
+
+def _divided(targets: Targets) -> tuple[Targets | None, Targets]:
+    """The ignored objects, None where there are none, and the others."""
+    if targets.is_ignored is None or not targets.is_ignored.any():
+        return None, targets
+    parts = (targets.is_ignored, ~targets.is_ignored)
+    ignored, learned = (Targets(targets.image_ids[part], targets.classes[part], targets.boxes[part]) for part in parts)
+    return ignored, learned
+
+
+def _is_judged(ignored: Targets, scores: Tensor, cells: tuple[Tensor, Tensor], size_px: tuple[int, int]) -> Tensor:
+    """(B, A, num_classes) 0 where a cell touches an ignored object of the class and has nothing to find, else 1."""
+    points, strides = cells  # in cells, px per cell
+    height, width = size_px
+    boxes = to_corners(ignored.boxes * ignored.boxes.new_tensor([width, height, width, height]))
+    low, high = boxes[:, None].split(2, dim=-1)
+    centers, half = points * strides, strides / 2
+    touches = ((centers + half > low) & (centers - half < high)).all(dim=-1)  # (N, A)
+    row, point = touches.nonzero(as_tuple=True)
+    judged = torch.ones_like(scores)
+    judged[ignored.image_ids[row], point, ignored.classes[row]] = 0
+    return torch.maximum(judged, (scores > 0).to(judged.dtype))
 
 
 def _check_range(name: str, values: Tensor, limit: int) -> None:

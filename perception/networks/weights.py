@@ -24,10 +24,13 @@ HEAD_BRANCHES = {"boxes": "cv2", "classes": "cv3"}
 PUBLISHED_PREFIX = "model."
 
 
-def save_leyolo(network: LeYolo, path: Path) -> None:
-    """Write weights and configuration as safetensors, whole or not at all. Raises `MissingDependency`."""
-    library = _safetensors()
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+def save_leyolo(network: LeYolo, path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write weights and configuration as safetensors, whole or not at all. Raises `MissingDependency`.
+
+    `dtype`: of the numbers in the file; float16 halves it. They are loaded as float32.
+    """
+    library = safetensors_library()
+    tensors = {name: _stored(tensor, dtype) for name, tensor in network.state_dict().items()}
     metadata = {"family": FAMILY, "config": network.config.model_dump_json()}
     write_atomic(path, library.save(tensors, metadata))
 
@@ -75,6 +78,11 @@ def load_ordered(network: LeYolo, arrays: Iterable[np.ndarray], names: Sequence[
     tensors = {name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in zip(ours, values)}
     counters = {name: torch.zeros_like(value) for name, value in state.items() if name.endswith(BATCH_COUNTER)}
     _fill(network, {**tensors, **counters}, "weights")
+
+
+def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
 def _compare(ours: Sequence[str], theirs: Sequence[str]) -> None:
@@ -132,7 +140,7 @@ def _published_node(network: LeYolo, words: list[str]) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    _safetensors()
+    safetensors_library()
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -142,7 +150,8 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         raise ModelError(f"{path}: no readable safetensors file ({error})") from None
 
 
-def _safetensors() -> ModuleType:
+def safetensors_library() -> ModuleType:
+    """`safetensors.torch`. Raises `MissingDependency` naming the extra."""
     try:
         import safetensors.torch
     except ImportError:

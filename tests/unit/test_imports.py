@@ -34,6 +34,7 @@ ALLOWED = {
         "pipeline",
         "doctor",
     ),  # doctor: its facts, for nodes/doctor.py
+    "training": (*BASE, "networks", "io"),
     "presets": (),
 }
 COMMANDS = ("cli", "__main__", "bench", "doctor", "compile")  # the top: may import every part

@@ -1,0 +1,1 @@
+"""Training loops, and what they need: pictures, augmentation, averages, checkpoints. Torch is imported here."""

@@ -1,0 +1,55 @@
+"""Curves of a run: a CSV file that grows with it."""
+
+import csv
+import io
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from perception.core.errors import InvalidInput
+from perception.core.files import write_atomic
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Means over the steps since the row before."""
+
+    step: int  # steps done
+    images: int  # windows of these steps, over all processes
+    learning_rate: float
+    loss: float  # per image, the sum of the three
+    box: float
+    classes: float
+    distances: float
+    gradient: float  # L2 norm before it is shortened
+    seconds: float  # of the steps
+
+
+class Curves:
+    """The rows of a run, kept in a file; those after the step at which a run goes on are dropped."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self._path = path
+        self.rows = [row for row in read_curves(path) if row.step <= step] if path.is_file() else []
+
+    def add(self, row: Row) -> None:
+        """Append a row and write the file."""
+        self.rows.append(row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _short(value) for key, value in asdict(row).items()} for row in self.rows)
+        write_atomic(self._path, text.getvalue(), is_durable=False)
+
+
+def read_curves(path: Path) -> list[Row]:
+    """The rows of a file of curves. Raises `InvalidInput`."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            kinds = {field.name: int if field.type is int else float for field in fields(Row)}
+            return [Row(**{name: kinds[name](value) for name, value in row.items()}) for row in csv.DictReader(file)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(f"{path}: no curves that can be read ({error})") from None
+
+
+def _short(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.6g}"

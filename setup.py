@@ -29,6 +29,7 @@ setup(
     package_data={
         "perception": [
             "presets/*.yaml",
+            "models/*",
             "resource/*",
             "evaluation/templates/*",
             "view/templates/*",

@@ -216,6 +216,36 @@ def pictures(out: Path, config_file: Path | None, overrides: tuple[str, ...], **
     click.echo(f"wrote {path}")
 
 
+@main.group()
+def train() -> None:
+    """Train networks."""
+
+
+@train.command("detection")
+@click.option("--data", multiple=True, required=True, type=ANY_PATH, help="COCO data set; may be given often.")
+@click.option("--out", type=ANY_PATH, required=True, help="Folder of the run; a run that is there is gone on with.")
+@click.option("--init", type=FILE, help="Weights (.safetensors) to start from, of any activation.")
+@click.option("--config", "config_file", type=FILE, help="YAML file with overrides of the defaults.")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="One override, e.g. activation=silu.")
+def train_detection_command(
+    data: tuple[Path, ...], out: Path, init: Path | None, config_file: Path | None, overrides: tuple[str, ...]
+) -> None:
+    """Train LeYOLO on COCO data sets: checkpoint, curves and weights (the running average) go to --out.
+
+    Interrupted, the same command goes on where it stopped. With several GPUs or machines: torchrun -m perception ...
+    """
+    from perception.core.config import load_config
+    from perception.progress import progress
+    from perception.training.config import TrainingConfig
+
+    config = load_config(TrainingConfig, config_file, overrides)
+    from perception.training.loop import train_detection
+
+    with progress("train") as update:
+        done = train_detection(list(data), out, config, init, update)
+    click.echo(f"{'finished' if done.is_complete else 'stopped'} at step {done.step} of {done.steps}: {done.weights}")
+
+
 @main.command()
 @click.argument("recording", type=ANY_PATH)
 @click.option("--out", type=ANY_PATH, help="MCAP file for Foxglove.  [default: RECORDING.view.mcap in this folder]")
@@ -294,6 +324,31 @@ class Evaluate(click.Group):
         return super().parse_args(context, args if is_named else ["trajectory", *args])
 
 
+@main.group()
+def models() -> None:
+    """Trained networks: those that come with the package and those in your store."""
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the models by name.
+
+    The store is $PERCEPTION_MODELS, else ~/.local/share/perception/models.
+    """
+    from perception.inference.models import listing
+
+    show(listing())
+
+
+@models.command("show")
+@click.argument("model")
+def show_model(model: str) -> None:
+    """Show the card of MODEL (a name or the path of a card) and whether its files are as the card says."""
+    from perception.inference.models import details
+
+    show(details(model))
+
+
 @main.group(cls=Evaluate)
 def evaluate() -> None:
     """Errors of trajectories, accuracy of detectors. `perception evaluate ESTIMATE REFERENCE` means trajectories."""
@@ -308,7 +363,7 @@ def evaluate() -> None:
 @click.option("--square", "is_square", is_flag=True, help="Fill the input to side x side.")
 @click.option("--limit", default=0, show_default="all", type=click.IntRange(0), help="So many images, evenly spread.")
 @click.option("--threshold", default=0.25, show_default=True, type=click.FloatRange(0, 1), help="Of use, for counts.")
-@click.option("--backend", default="auto", show_default=True, help="torch, onnx, openvino, tensorrt; auto: the fastest.")
+@click.option("--backend", default="auto", show_default=True, help="torch, onnx, openvino or tensorrt; auto: fastest.")
 @click.option("--precision", default="auto", show_default=True, help="Of the backend, e.g. f32, bf16, f16.")
 @click.option("--threads", "num_threads", default=0, help="Of the backend.  [default: as it chooses]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")

@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from perception.core.config import Config, validated
 from perception.core.errors import ConfigError, InvalidInput, ModelError
 from perception.core.files import inside, write_atomic
+from perception.inference.onnx_file import check_self_contained
 
 MAX_CARD_BYTES = 1 << 20
 MAX_FILE_BYTES = 1 << 30  # networks of robots have a hundredth of it
@@ -118,9 +119,14 @@ class Model:
         return path
 
     def read(self, role: str) -> bytes:
-        """The bytes of a file, checked after they were read. Raises `ModelError` naming the field."""
+        """The bytes of a file, checked after they were read; an ONNX file must have its weights inside.
+
+        Raises `ModelError` naming the field.
+        """
         data = self._located(role).read_bytes()
         self._check(role, hashlib.sha256(data).hexdigest())
+        if role.startswith("onnx"):
+            check_self_contained(data, f"model {self.card.name}: files.{role}")
         return data
 
     @property
@@ -159,8 +165,12 @@ def open_model(name_or_path: str) -> Model:
 
     Raises `ModelError` naming what is wrong with the card, or which models there are.
     """
-    path = Path(name_or_path) if name_or_path.endswith(".json") else _card_of(name_or_path)
-    return Model(read_card(path), path.resolve().parent)
+    is_path = name_or_path.endswith(".json")
+    path = Path(name_or_path) if is_path else _card_of(name_or_path)
+    card = read_card(path)
+    if not is_path and card.name != name_or_path:
+        raise ModelError(f"model card {path}: name: {card.name!r} is not the name of the file; rename one of them")
+    return Model(card, path.resolve().parent)
 
 
 def read_card(path: Path) -> ModelCard:

@@ -1,0 +1,96 @@
+"""The models at hand, packaged and in the user's store, as tables for people."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perception.core.errors import ModelError
+from perception.inference.model_card import PACKAGED, Model, ModelCard, TensorSpec, model_names, open_model, read_card
+from perception.inference.tensors import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+MAX_CLASSES_SHOWN = 12
+MEGA = 1e6
+
+
+def listing() -> "Table":
+    """Every model by name; those whose card cannot be used say why."""
+    from rich.table import Table
+
+    table = Table("name", "task", "family", "classes", "input", "MB", "licence", "where")
+    for name, path in sorted(model_names().items()):
+        where = "packaged" if path.parent == PACKAGED else str(path.parent)
+        try:
+            table.add_row(*_row(name, path), where)
+        except ModelError as error:
+            table.add_row(name, f"[red]{_escaped(one_line(error))}", *[""] * 5, where)
+    if not table.row_count:
+        table.caption = "No model is packaged or stored."
+    return table
+
+
+def details(name_or_path: str) -> "Group":
+    """Everything that a card says, and whether its files are as it says. Raises `ModelError`."""
+    from rich.console import Group
+    from rich.table import Table
+
+    model = open_model(name_or_path)
+    facts = Table("field", "value", title=_escaped(model.card.name))
+    for field, value in _facts(model.card):
+        facts.add_row(field, _escaped(value))
+    files = Table("role", "file", "state", title="files")
+    for role, entry in model.card.files.items():
+        files.add_row(role, entry.name, _escaped(_state(model, role)))
+    metrics = Table("metric", "value", title="measured")
+    for metric, value in model.card.metrics.items():
+        metrics.add_row(_escaped(metric), _escaped(value if isinstance(value, str) else f"{value:g}"))
+    return Group(facts, files, *([metrics] if model.card.metrics else []))
+
+
+def _row(name: str, path: Path) -> tuple[str, ...]:
+    card = read_card(path)
+    if card.name != name:
+        raise ModelError(f"its card says name: {card.name!r}; rename the file or the model")
+    size = "x".join(map(str, card.input_size)) if card.input_size else ""
+    files = [path.parent / entry.name for entry in card.files.values()]
+    num_bytes = sum(file.stat().st_size for file in files if file.is_file())
+    numbers = (str(len(card.classes)), size, f"{num_bytes / MEGA:.1f}")
+    return (name, card.task, card.family, *numbers, _escaped(card.licence))
+
+
+def _facts(card: ModelCard) -> list[tuple[str, str]]:
+    more = ", ..." if len(card.classes) > MAX_CLASSES_SHOWN else ""
+    return [
+        ("task", card.task),
+        ("family", card.family),
+        ("network", ", ".join(f"{key}: {value}" for key, value in card.network.items() if value is not None)),
+        ("inputs", "\n".join(map(_tensor, card.inputs))),
+        ("outputs", "\n".join(map(_tensor, card.outputs))),
+        ("multiples", ", ".join(f"{axis}: {number}" for axis, number in card.multiples.items())),
+        ("input size", "x".join(map(str, card.input_size)) + " px" if card.input_size else "any"),
+        ("classes", f"{len(card.classes)}: {', '.join(card.classes[:MAX_CLASSES_SHOWN])}{more}"),
+        ("licence", card.licence),
+        ("training data", card.training_data + (" (generated)" if card.is_generated_data else "")),
+        ("opset", str(card.opset or "")),
+    ]
+
+
+def _tensor(spec: TensorSpec) -> str:
+    return f"{spec.name} ({', '.join(map(str, spec.shape))}) {spec.dtype}"
+
+
+def _state(model: Model, role: str) -> str:
+    try:
+        path = model.path(role)
+    except ModelError as error:
+        return str(error)
+    return f"{path.stat().st_size / MEGA:.1f} MB, hash as stated"
+
+
+def _escaped(text: str) -> str:
+    """Text of a card without meaning for the terminal."""
+    from rich.markup import escape
+
+    return escape("".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text))

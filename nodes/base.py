@@ -42,6 +42,7 @@ class PipelineNode(LifecycleNode):
 
     default_name: ClassVar[str]
     stage_names: ClassVar[tuple[str, ...]]
+    published: ClassVar[tuple[str, ...] | None] = None  # streams that become topics; None: all that have ports
 
     def __init__(self, pipeline: Pipeline = FULL, parameter_overrides: Sequence[Parameter] = ()) -> None:
         super().__init__(
@@ -59,7 +60,7 @@ class PipelineNode(LifecycleNode):
             self.destroy_node()
             raise
         self._taken = self.config
-        self.pipeline = self._described.fed_by(self.streams())
+        self.pipeline = self.chosen()
         self.is_active = False
         self.threads: dict[str, StageThread] = {}
         self._inputs: dict[str, Any] = {}
@@ -74,6 +75,10 @@ class PipelineNode(LifecycleNode):
     def config(self) -> PerceptionConfig:
         """The configuration in force."""
         return self.parameters.config
+
+    def chosen(self) -> Pipeline:
+        """The stages that run: what the configuration wants of those that the sensors can feed."""
+        return self._described.enabled(self.config).fed_by(self.streams())
 
     def streams(self) -> tuple[str, ...]:
         """Streams that the sensors give; stages that want others do not run."""
@@ -130,14 +135,8 @@ class PipelineNode(LifecycleNode):
                 )
 
     def is_wanted(self, stream: str, topic: str) -> bool:
-        """True while something is made of the items of `stream` that come on `topic`.
-
-        Without a subscriber and without a stage behind, the work of the stages in between would be for nothing.
-        """
-        written = {name for stage in self.pipeline.stages if stream in stage.reads for name in stage.writes}
-        if any(written.intersection(stage.reads) for stage in self.pipeline.stages):
-            return True
-        return any(port.is_wanted(topic) for name, port in self._outputs.items() if name in written)
+        """True while a stage has to work on the items of `stream` that come on `topic`."""
+        return any(self._has_work(stage, topic) for stage in self.pipeline.stages if stream in stage.reads)
 
     def source_of(self, item: Any) -> str:
         """The topic that an item of a camera came from; empty when no topic has its frame."""
@@ -148,11 +147,22 @@ class PipelineNode(LifecycleNode):
         for thread in self.threads.values():
             thread.wake()
 
+    def _has_work(self, stage: Stage, topic: str) -> bool:
+        """False where nobody listens to what `stage`, or one behind it, makes of the items that come on `topic`."""
+        if not stage.on_demand:
+            return True
+        if any(port.is_wanted(topic) for name, port in self._outputs.items() if name in stage.writes):
+            return True
+        behind = (other for other in self.pipeline.stages if set(other.reads).intersection(stage.writes))
+        return any(self._has_work(other, topic) for other in behind)
+
     def _configure(self) -> None:
-        self.pipeline = self._described.fed_by(self.streams())
+        self.pipeline = self.chosen()
         self.warm_up()
         self.transforms = Transforms(self, self.wake_stages)
         written = {stream for stage in self.pipeline.stages for stream in stage.writes}
+        if self.published is not None:
+            written.intersection_update(self.published)
         wanted = set(self.pipeline.inputs())
         if self.config.input.imu == "off":
             wanted.discard("imu")
@@ -233,12 +243,20 @@ class PipelineNode(LifecycleNode):
         return rig_from(self.transforms.buffer, self.config.input, lidar_frame, imu.frame_id if imu else None)
 
     def _deliver(self, stream: str, item: Any) -> None:
+        """An output of a stage, in its thread: to the topics, and to the stages behind that somebody wants to work.
+
+        For these, the item arrived when the message did of which it was made.
+        """
+        readers = [thread for thread in self.threads.values() if stream in thread.stage.reads]
+        if readers:
+            topic = self.source_of(item)
+            writer = next((thread for thread in self.threads.values() if stream in thread.stage.writes), None)
+            arrival_ns = (writer.arrival_ns if writer is not None else None) or time.monotonic_ns()
+            for thread in readers:
+                if self._has_work(thread.stage, topic):
+                    thread.put(stream, item, arrival_ns)
         for port in self._outputs.values():
             port.publish(stream, item)
-        now_ns = time.monotonic_ns()
-        for thread in self.threads.values():
-            if stream in thread.stage.reads:
-                thread.put(stream, item, now_ns)
 
     def _reconfigure(self, config: PerceptionConfig) -> None:
         before, self._taken = self._taken, config
@@ -272,4 +290,5 @@ class PipelineNode(LifecycleNode):
         if not self.is_active:
             return Health(Level.DEGRADED, "the node is not active")
         health = diagnostics.health(now_ns, self._inputs, self.threads)
+        health = worst(health, *(port.health() for port in self._outputs.values()))
         return health if self.transforms.is_available else worst(health, diagnostics.NO_TF)

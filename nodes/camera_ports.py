@@ -9,11 +9,9 @@ from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from nodes import messages, qos
-from nodes.ports import REPORT_EVERY_S, InputPort, is_wanted
+from nodes.ports import REPORT_EVERY_S, InputPort, OutputPort, is_wanted
 from perception.core.errors import InvalidInput
-from perception.core.types import ImageFrame, SensorRig
 from perception.io.cameras import CameraDecoder, info_topics, rectified_topics, split_transport
-from perception.io.images import PendingImage
 
 if TYPE_CHECKING:
     from nodes.base import PipelineNode
@@ -66,9 +64,9 @@ class ImagePort(InputPort):
             return {}
         return {"calibration": self._decoder.why_uncalibrated(self.frame_id) or "known"}
 
-    def gives(self, item: PendingImage | ImageFrame) -> bool:
-        """True for images of this frame that measure the same."""
-        return (item.frame_id, item.is_depth) == (self.frame_id, self._is_depth)
+    def gives(self, item: Any) -> bool:
+        """True for images of this frame that measure the same, and for what was found in them."""
+        return (item.frame_id, getattr(item, "is_depth", False)) == (self.frame_id, self._is_depth)
 
     def start(self) -> None:
         """Forget the calibration too."""
@@ -87,7 +85,7 @@ class ImagePort(InputPort):
             self.node.get_logger().warning(f"{self._infos.topic_name}: {error}", throttle_duration_sec=REPORT_EVERY_S)
 
 
-class ImageOutput:
+class ImageOutput(OutputPort):
     """Publishes the images of the camera stage and the cameras that see them, beside the topics they came from."""
 
     def __init__(self, node: "PipelineNode") -> None:
@@ -97,12 +95,6 @@ class ImageOutput:
     def is_wanted(self, topic: str) -> bool:
         """True while somebody listens to what is made of the images of `topic`."""
         return any(is_wanted(publisher) for publisher in self._publishers.get(topic, ()))
-
-    def start(self, rig: SensorRig) -> None:
-        """Nothing depends on the places of the sensors."""
-
-    def hear(self, stream: str, item: Any) -> None:
-        """Inputs say nothing here."""
 
     def publish(self, stream: str, item: Any) -> None:
         """One image of the camera stage; called in its thread."""

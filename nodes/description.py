@@ -77,9 +77,14 @@ def describe(options: RunOptions) -> Plan:
     if options.placement == "single":
         processes = [_process("perception", "full_node", stages, config, options)]
     else:
-        parts = FULL.fed_by(live_streams(config)).stages
-        processes = [_process(part.name, f"{part.name}_node", (part.name,), config, options) for part in parts]
+        parts = FULL.enabled(config).fed_by(live_streams(config)).stages
+        processes = [_process(part.name, f"{part.name}_node", alone(part.name), config, options) for part in parts]
     return Plan(tuple(processes), middleware.environment(options.network))
+
+
+def alone(name: str) -> tuple[str, ...]:
+    """Stages in a process of the stage `name` alone: those that make its input of what sensors give run beside it."""
+    return tuple(stage.name for stage in FULL.producing(FULL.stage(name).writes).stages)
 
 
 def options_from_text(texts: Mapping[str, str]) -> RunOptions:

@@ -34,6 +34,6 @@ def facts(now_ns: int, inputs: Mapping[str, InputPort], threads: Mapping[str, St
         if quantiles is not None:
             for key in ("p50", "p95", "p99"):
                 found[f"{name} latency {key} (ms)"] = f"{getattr(quantiles, key):.1f}"
-        found.update({f"{name} {key}": count for key, count in thread.counters().items()})
+        found.update({f"{name} {key}": value for key, value in {**thread.counters(), **thread.facts()}.items()})
     found["memory (MB)"] = f"{psutil.Process().memory_info().rss / BYTES_PER_MB:.0f}"
     return found

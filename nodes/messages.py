@@ -4,6 +4,7 @@ import array
 import struct
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -18,11 +19,14 @@ from perception.core.errors import InvalidInput
 from perception.core.geometry import matrix_from_quaternion, quaternion_from_matrix, transform
 from perception.core.health import Health, Level
 from perception.core.stamps import NS_PER_S, stamp_from_ros
-from perception.core.types import ImageFrame, ImuBatch, Odometry
+from perception.core.types import Detections, ImageFrame, ImuBatch, Odometry
 from perception.io.cloud_layout import cloud_bytes, read_layout
 from perception.io.config import InputConfig
 from perception.io.imu import imu_batch, imu_sample
 from perception.io.pointcloud import CloudDecoder, detect_format, pack_cloud
+
+if TYPE_CHECKING:
+    from vision_msgs.msg import Detection2D, Detection2DArray
 
 CDR_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
 
@@ -136,6 +140,28 @@ def camera_info_to(stamp_ns: int, frame_id: str, camera: CameraModel) -> CameraI
     return message
 
 
+def detection_array_type() -> type | None:
+    """`vision_msgs/Detection2DArray`; None where vision_msgs is not installed."""
+    try:
+        from vision_msgs.msg import Detection2DArray
+    except ImportError:
+        return None
+    return Detection2DArray
+
+
+def detections_to(detections: Detections) -> "Detection2DArray":
+    """What was found in one image, with its stamp and frame; needs vision_msgs.
+
+    `class_id` is the name of the class, `id` the number of the track, empty where the object is not followed.
+    """
+    from vision_msgs.msg import Detection2DArray
+
+    header = header_of(detections.stamp_ns, detections.frame_id)
+    names = [detections.class_names[row] for row in detections.class_ids]
+    columns = (detections.boxes.tolist(), detections.scores.tolist(), names, detections.track_ids.tolist())
+    return Detection2DArray(header=header, detections=[_detection_to(header, *row) for row in zip(*columns)])
+
+
 def path_to_bytes(stamps_ns: np.ndarray, poses: np.ndarray, frame_id: str) -> bytes:
     """A serialised nav_msgs/Path of poses (N, 7) float64 `x y z qx qy qz qw` in `frame_id`.
 
@@ -161,6 +187,19 @@ def diagnostics_to(stamp_ns: int, name: str, health: Health, values: Mapping[str
     status.message = health.reason or Level(health.level).name
     status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
     return DiagnosticArray(header=header_of(stamp_ns, ""), status=[status])
+
+
+def _detection_to(header: Header, box: list[float], score: float, name: str, track_id: int) -> "Detection2D":
+    from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
+
+    message = Detection2D(header=header, id=str(track_id) if track_id else "")
+    result = ObjectHypothesisWithPose()
+    result.hypothesis.class_id, result.hypothesis.score = name, score
+    message.results = [result]
+    x1, y1, x2, y2 = box
+    message.bbox.center.position.x, message.bbox.center.position.y = (x1 + x2) / 2, (y1 + y2) / 2
+    message.bbox.size_x, message.bbox.size_y = x2 - x1, y2 - y1
+    return message
 
 
 def _filled(values: np.ndarray) -> array.array:

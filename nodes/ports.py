@@ -14,7 +14,7 @@ from nodes import messages, qos
 from nodes.statistics import StreamMonitor
 from perception.core.errors import ConfigError, InvalidInput
 from perception.core.geometry import apply, quaternion_from_matrix
-from perception.core.health import Health
+from perception.core.health import OK, Health
 from perception.core.types import OdometryUpdate, SensorRig
 from perception.io.pointcloud import CloudDecoder
 from perception.pipeline.publish import PublishConfig
@@ -127,7 +127,33 @@ class ImuPort(InputPort):
         return [messages.imu_from(message)]
 
 
-class OdometryPort:
+class OutputPort:
+    """Publishes streams of the pipeline; most say nothing about the rest."""
+
+    def start(self, rig: SensorRig) -> None:
+        """The stages begin, with the sensors in these places; called in the thread of a stage."""
+
+    def hear(self, stream: str, item: Any) -> None:
+        """An input item arrived; called in the thread of the subscriptions."""
+
+    def publish(self, stream: str, item: Any) -> None:
+        """An output of any stage; called in its thread."""
+        raise NotImplementedError
+
+    def is_wanted(self, topic: str) -> bool:
+        """True while somebody listens to what is made of the messages of `topic`."""
+        return True
+
+    def health(self) -> Health:
+        """Whether everything that is asked for can be published."""
+        return OK
+
+    def destroy(self) -> None:
+        """Take the topics back."""
+        raise NotImplementedError
+
+
+class OdometryPort(OutputPort):
     """Publishes what the odometry says: poses at scan and IMU rate, path, registered cloud and TF."""
 
     def __init__(self, node: "PipelineNode") -> None:

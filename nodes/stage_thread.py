@@ -11,7 +11,7 @@ from nodes.statistics import DropMonitor, LatencyMonitor
 from perception.core.errors import PerceptionError
 from perception.core.health import OK, Health, Level, worst
 from perception.core.mailbox import Closed, Mailbox
-from perception.core.types import ImageFrame, OdometryUpdate, Scan
+from perception.core.types import Detections, ImageFrame, OdometryUpdate, Scan
 from perception.io.images import PendingImage
 from perception.pipeline.spec import Stage, Worker
 
@@ -36,6 +36,7 @@ class StageThread:
         self.latency = LatencyMonitor(stage.deadline_ms)
         self.drops = DropMonitor(f"items dropped in front of stage {stage.name}")
         self.events: Counter[str] = Counter()
+        self.arrival_ns: int | None = None  # of the input behind the newest output (monotonic); None: not known
         self._make_worker, self._sink = make_worker, sink
         self._worker: Worker | None = None
         self._failure = OK
@@ -105,6 +106,10 @@ class StageThread:
         worker = self._worker.counters() if self._worker is not None else {}
         return {**inbox, **self.events, "late": self.latency.num_late, **worker}
 
+    def facts(self) -> dict[str, str]:
+        """What the worker works with."""
+        return self._worker.facts() if self._worker is not None else {}
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -148,18 +153,17 @@ class StageThread:
 
     def _note(self, output: Any) -> None:
         """Time an output from the arrival of its image, or of the newest scan that it can contain."""
-        if isinstance(output, ImageFrame):
-            arrival_ns = self._images.pop((output.frame_id, output.is_depth, output.stamp_ns), None)
-            if arrival_ns is not None:
-                self.latency.note(time.monotonic_ns() - arrival_ns)
+        if isinstance(output, ImageFrame | Detections):
+            is_depth = isinstance(output, ImageFrame) and output.is_depth
+            self.arrival_ns = self._images.pop((output.frame_id, is_depth, output.stamp_ns), None)
+        elif isinstance(output, OdometryUpdate):
+            self.arrival_ns = None
+            while self._arrivals and self._arrivals[0][0] < output.odometry.stamp_ns:
+                self.arrival_ns = self._arrivals.popleft()[1]
+        else:
             return
-        if not isinstance(output, OdometryUpdate):
-            return
-        arrival_ns = None
-        while self._arrivals and self._arrivals[0][0] < output.odometry.stamp_ns:
-            arrival_ns = self._arrivals.popleft()[1]
-        if arrival_ns is not None:
-            self.latency.note(time.monotonic_ns() - arrival_ns)
+        if self.arrival_ns is not None:
+            self.latency.note(time.monotonic_ns() - self.arrival_ns)
 
     def _note_image(self, image: PendingImage | ImageFrame, now_ns: int) -> None:
         while len(self._images) >= MAX_PENDING:

@@ -1,10 +1,11 @@
 """Which ports serve the streams of the pipeline: sensors come in through INPUTS, results go out through OUTPUTS."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodes.camera_ports import ImageOutput, image_ports
-from nodes.ports import ImuPort, InputPort, OdometryPort, ScanPort
+from nodes.detection_ports import DetectionOutput
+from nodes.ports import ImuPort, InputPort, OdometryPort, OutputPort, ScanPort
 
 if TYPE_CHECKING:
     from nodes.base import PipelineNode
@@ -16,4 +17,8 @@ INPUTS: dict[str, MakeInputs] = {
     "imu": lambda node: {"imu": ImuPort(node)},
     "image_raw": image_ports,
 }
-OUTPUTS: dict[str, Callable[["PipelineNode"], Any]] = {"odometry": OdometryPort, "image": ImageOutput}
+OUTPUTS: dict[str, Callable[["PipelineNode"], OutputPort]] = {
+    "odometry": OdometryPort,
+    "image": ImageOutput,
+    "detections": DetectionOutput,
+}

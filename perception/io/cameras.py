@@ -100,6 +100,14 @@ def rectified_topics(image_topic: str) -> tuple[str, str]:
     return rectified, f"{parent}/camera_info_rect" if name == "image" else f"{rectified}/camera_info"
 
 
+def detection_topics(image_topic: str) -> tuple[str, str]:
+    """Where detections in the images of a topic are published, and the images with them drawn on."""
+    base, _ = split_transport(image_topic)
+    parent, _, leaf = base.rpartition("/")
+    camera = parent if leaf in VARIANTS else base
+    return f"{camera}/detections", f"{camera}/detections_image"
+
+
 def _one_for_each_camera(names: list[str]) -> list[str]:
     """Of topics that show the same, the best one, in the order of the bag."""
     best: dict[str, str] = {}

@@ -124,6 +124,10 @@ class CameraStage:
         """Images that came, and what was done with them."""
         return dict(self.events)
 
+    def facts(self) -> dict[str, str]:
+        """Nothing besides the counts."""
+        return {}
+
     def _prepared(self, frame: ImageFrame) -> ImageFrame:
         view = self._view(frame)
         view.is_calibrated = frame.camera is not None

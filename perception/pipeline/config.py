@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from perception.core.config import Config
+from perception.detection.config import DetectionConfig
 from perception.io.config import InputConfig
 from perception.pipeline.camera import CameraConfig
 from perception.pipeline.publish import PublishConfig
@@ -14,5 +15,6 @@ class PerceptionConfig(Config):
 
     input: InputConfig = Field(default_factory=InputConfig, description="How recordings and sensors are read.")
     camera: CameraConfig = Field(default_factory=CameraConfig, description="Images before anything looks at them.")
+    detection: DetectionConfig = Field(default_factory=DetectionConfig, description="Objects in images.")
     odometry: OdometryConfig = Field(default_factory=OdometryConfig, description="LiDAR-inertial odometry.")
     publish: PublishConfig = Field(default_factory=PublishConfig, description="What the nodes publish.")

@@ -2,6 +2,7 @@
 
 from perception.pipeline.camera import make_camera, warm_up_camera
 from perception.pipeline.config import PerceptionConfig
+from perception.pipeline.detection import make_detection, warm_up_detection
 from perception.pipeline.spec import Pipeline, Stage, latest, ordered
 from perception.pipeline.stages import make_odometry, warm_up_odometry
 
@@ -25,6 +26,19 @@ FULL = Pipeline(
             deadline_ms=50,
             needs_rig=False,
             warm_up=warm_up_camera,
+            on_demand=True,
+        ),
+        Stage(
+            "detection",
+            make_detection,
+            reads=("image",),
+            writes=("detections", "detections_image"),
+            inbox=latest(),
+            deadline_ms=50,
+            needs_rig=False,
+            warm_up=warm_up_detection,
+            on_demand=True,
+            is_enabled=lambda config: config.detection.is_enabled,
         ),
     )
 )

@@ -35,6 +35,9 @@ class Worker(Protocol):
     def counters(self) -> dict[str, int]:
         """What was taken, dropped and refused so far, by name, for diagnostics."""
 
+    def facts(self) -> dict[str, str]:
+        """What it works with, by name, for diagnostics."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
@@ -66,6 +69,8 @@ class Stage:
     deadline_ms: int  # an output older than this is reported as late
     needs_rig: bool = True  # False: live, `make` is given None and the places of the sensors are not awaited
     warm_up: Callable[[], None] = lambda: None  # compile or load what the first items would wait for
+    on_demand: bool = False  # True: live, it works only while somebody listens to it or to a stage behind it
+    is_enabled: Callable[["PerceptionConfig"], bool] = lambda config: True  # False: it is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,10 @@ class Pipeline:
         """The same pipeline with the named stages alone, in its own order."""
         wanted = [self.stage(name) for name in names]
         return Pipeline(tuple(stage for stage in self.stages if stage in wanted))
+
+    def enabled(self, config: "PerceptionConfig") -> "Pipeline":
+        """Only the stages that `config` wants."""
+        return Pipeline(tuple(stage for stage in self.stages if stage.is_enabled(config)))
 
     def inputs(self) -> tuple[str, ...]:
         """Streams that must come from outside: from sensors or a recording."""

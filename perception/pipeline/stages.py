@@ -81,6 +81,10 @@ class OdometryStage:
         }
         return {**verdicts, **self.events, **self.core.counters()}
 
+    def facts(self) -> dict[str, str]:
+        """Nothing besides the counts."""
+        return {}
+
     def _scan(self, scan: Scan) -> list[OdometryUpdate]:
         return self.core.add_scan(scan) if self._admit("scan", scan.stamp_ns) else []
 

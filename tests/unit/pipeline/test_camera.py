@@ -169,8 +169,8 @@ def test_a_stage_whose_input_cannot_come_is_left_out_with_those_behind_it():
 
 def test_cameras_run_live_only_where_they_are_configured():
     config = PerceptionConfig.model_validate({"input": {"camera_topics": ["/cam/image_raw"]}})
-    assert names(FULL.fed_by(live_streams(PerceptionConfig()))) == ["odometry"]
-    assert names(FULL.fed_by(live_streams(config))) == ["odometry", "camera"]
+    assert names(FULL.enabled(PerceptionConfig()).fed_by(live_streams(PerceptionConfig()))) == ["odometry"]
+    assert names(FULL.enabled(config).fed_by(live_streams(config))) == ["odometry", "camera"]
 
 
 class Reader:

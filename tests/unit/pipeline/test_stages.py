@@ -123,7 +123,7 @@ def test_the_runner_delivers_outputs_and_what_was_held_back(monkeypatch):
     got = []
     runner = Runner(FULL, PerceptionConfig(), RIG, lambda stream, item: got.append((stream, item)))
     runner.feed("scan", scan(1.0))
-    runner.feed("image", "nobody reads it")
+    runner.feed("weather", "nobody reads it")
     runner.finish()
     assert got == [("odometry", f"pose of {NS_PER_S}"), ("odometry", "last pose")]
     assert len(runner.stage_cpu_ns["odometry"]) == 1

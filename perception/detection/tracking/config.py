@@ -15,7 +15,10 @@ class MotionConfig(Config):
         1.0, gt=0.0, le=100.0, description="Unknown acceleration, in sizes of the box per s^1.5."
     )
     start_velocity: float = Field(
-        1.0, gt=0.0, le=100.0, description="Standard deviation of the velocity of a new track, in sizes per s."
+        2.0, gt=0.0, le=100.0, description="Standard deviation of the velocity of a new track, in sizes per s."
+    )
+    camera_noise: float = Field(
+        100.0, ge=0.0, le=10_000.0, description="Unknown acceleration of all boxes as the camera turns, px per s^1.5."
     )
     least_noise: float = Field(1.0, ge=0.0, le=100.0, description="Least standard deviation (px) of a detected box.")
 
@@ -27,11 +30,14 @@ class TrackingConfig(Config):
     low_score: float = Field(
         0.1, ge=0.0, le=1.0, description="Boxes must score higher to take part; the detector passes on all of them."
     )
-    high_score: float = Field(0.5, ge=0.0, le=1.0, description="Boxes that score higher are associated first.")
-    birth_score: float = Field(0.6, ge=0.0, le=1.0, description="A box must score higher to begin a track.")
-    first_iou: float = Field(0.2, gt=0.0, le=1.0, description="Least IoU in the first association.")
-    second_iou: float = Field(0.5, gt=0.0, le=1.0, description="Least IoU in the second association (low scores).")
-    tentative_iou: float = Field(0.3, gt=0.0, le=1.0, description="Least IoU with a track that has no number yet.")
+    high_score: float = Field(0.4, ge=0.0, le=1.0, description="Boxes that score higher are associated first.")
+    birth_score: float = Field(0.5, ge=0.0, le=1.0, description="A box must score higher to begin a track.")
+    first_iou: float = Field(0.15, gt=0.0, le=1.0, description="Least IoU in the first association.")
+    second_iou: float = Field(0.4, gt=0.0, le=1.0, description="Least IoU in the second association (low scores).")
+    tentative_iou: float = Field(0.2, gt=0.0, le=1.0, description="Least IoU with a track that has no number yet.")
+    buffer: float = Field(
+        0.5, ge=0.0, le=2.0, description="Added to boxes on each side, in their sizes, before overlaps are measured."
+    )
     is_class_aware: bool = Field(True, description="A track is continued only by boxes of its class.")
     num_confirming: int = Field(2, ge=1, le=100, description="Images in a row that give a new track its number.")
     max_lost: float = Field(1.5, ge=0.0, le=60.0, description="Time (s) for which an unseen track is kept.")

@@ -17,18 +17,23 @@ def sizes(boxes: np.ndarray) -> np.ndarray:
     return np.tile(np.maximum(boxes[:, 2:], LEAST_SIZE), 2)
 
 
-def started(corners: np.ndarray, config: MotionConfig) -> tuple[np.ndarray, np.ndarray]:
-    """States and covariances (see `perception.kernels.tracking`) of new tracks at `corners` (N, 4)."""
+def started(corners: np.ndarray, velocity: np.ndarray, config: MotionConfig) -> tuple[np.ndarray, np.ndarray]:
+    """States and covariances (see `perception.kernels.tracking`) of new tracks at `corners` (N, 4).
+
+    `velocity` (2,), px/s along x and y, is what boxes in this image share: the camera's own motion.
+    """
     boxes = to_centers(corners.astype(np.float64))
     states = np.stack([boxes, np.zeros_like(boxes)], axis=-1)
+    states[:, :2, 1] = velocity
     variances = _variances(boxes, config)
-    velocity = (config.start_velocity * sizes(boxes)) ** 2
-    return states, np.stack([variances, np.zeros_like(variances), velocity], axis=-1)
+    spread = (config.start_velocity * sizes(boxes)) ** 2
+    return states, np.stack([variances, np.zeros_like(variances), spread], axis=-1)
 
 
 def predict(states: np.ndarray, covariances: np.ndarray, seconds: float, config: MotionConfig) -> None:
     """Move tracks on, in place."""
     density = (config.acceleration_noise * sizes(states[..., 0])) ** 2
+    density[:, :2] += config.camera_noise**2
     kernels.predict(states, covariances, density, float(seconds))
 
 
@@ -36,6 +41,11 @@ def correct(states: np.ndarray, covariances: np.ndarray, corners: np.ndarray, co
     """Correct tracks, in place, by the boxes `corners` (N, 4) that were found to be theirs."""
     boxes = to_centers(corners.astype(np.float64))
     kernels.correct(states, covariances, boxes, _variances(boxes, config))
+
+
+def shared_velocity(states: np.ndarray) -> np.ndarray:
+    """What moves all boxes alike, (2,) px/s along x and y: the median; 0 without tracks."""
+    return np.median(states[:, :2, 1], axis=0) if len(states) else np.zeros(2)
 
 
 def corners_of(states: np.ndarray) -> np.ndarray:

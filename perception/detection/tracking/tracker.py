@@ -2,7 +2,9 @@
 
 Association in two steps as in Y. Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box",
 ECCV 2022: tracks are continued by boxes with a high score first and then by those with a low one, which are mostly
-objects half hidden; a box that nobody claims begins a track only with a high score. Written from the paper.
+objects half hidden; a box that nobody claims begins a track only with a high score. Overlaps are those of enlarged
+boxes, for small and fast ones, as in F. Yang et al., "Hard to Track Objects with Irregular Motions and Similar
+Appearances? Make It Easier by Buffering the Matching Space", WACV 2023. Written from the papers.
 """
 
 import numpy as np
@@ -97,7 +99,8 @@ class Tracker:
         corners[~usable(boxes)] = 0.0  # without area: meets nothing
         kinds = boxes.classes if self.config.is_class_aware else np.zeros_like(boxes.classes)
         own_kinds = self.tracks.kinds if self.config.is_class_aware else np.zeros_like(self.tracks.kinds)
-        return overlaps(kalman.corners_of(self.tracks.states), own_kinds, corners, kinds)
+        own = kalman.corners_of(self.tracks.states)
+        return overlaps(buffered(own, self.config.buffer), own_kinds, buffered(corners, self.config.buffer), kinds)
 
     def _continue(self, boxes: DetectedBoxes, owners: np.ndarray) -> None:
         """Correct the tracks that claimed a box, and number those that were found often enough."""
@@ -131,7 +134,9 @@ class Tracker:
         if self.config.num_confirming == 1:
             ids[chosen] = self._new_ids(len(chosen))
         rows = rows[chosen]
-        states, covariances = kalman.started(boxes.corners[rows], self.config.motion)
+        is_seen = (self.tracks.ids > 0) & (self.tracks.seen_ns == self._stamp_ns)
+        velocity = kalman.shared_velocity(self.tracks.states[is_seen])
+        states, covariances = kalman.started(boxes.corners[rows], velocity, self.config.motion)
         stamps, hits = np.full(len(rows), self._stamp_ns, dtype=np.int64), np.ones(len(rows), dtype=np.int64)
         self.tracks = self.tracks.joined(
             Tracks(ids[chosen], boxes.classes[rows].copy(), states, covariances, stamps, hits)
@@ -151,6 +156,12 @@ class Tracker:
         ids = np.arange(self._last_id + 1, self._last_id + 1 + count, dtype=np.int64)
         self._last_id += count
         return ids
+
+
+def buffered(corners: np.ndarray, share: float) -> np.ndarray:
+    """Boxes (N, 4) that are larger by `share` of their size on each side."""
+    margin = share * (corners[:, 2:] - corners[:, :2])
+    return np.concatenate([corners[:, :2] - margin, corners[:, 2:] + margin], axis=1)
 
 
 def usable(boxes: DetectedBoxes) -> np.ndarray:

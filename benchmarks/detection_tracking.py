@@ -1,0 +1,169 @@
+"""Rows of `perception bench detection` about tracking: the tracker beside plain linking by IoU, on the same boxes.
+
+Boxes come from a detector, or from labels that are degraded like those of one: boxes are missed, one by one and for a
+while, hidden objects score low, sides wobble, and some boxes are invented.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception.core.classes import DETECTED, TO_DETECTED, VOID, Class
+from perception.core.labels import ObjectLabels
+from perception.detection.boxes import DetectedBoxes
+from perception.detection.tracking.config import TrackingConfig
+from perception.detection.tracking.tracker import Tracker
+from perception.evaluation.tracking import TrackedFrame, frame_of
+from perception.io.datasets.frames import Dataset, View
+from perception.io.datasets.names import class_of
+from perception.kernels.tracking import overlaps
+
+IOU_LINKING = "IoU linking"
+DEGRADED = "labels, degraded"
+IDF1_TARGET = 0.75
+LINKING_IOU = 0.3  # least overlap with the box of the image before
+LINKING_SCORE = 0.4  # boxes that are linked score higher; the best of 0.1, 0.2 ... 0.6 on generated worlds for training
+ANY_CLASS = frozenset([int(Class.OTHERS)])  # regions without labels, as in KITTI, excuse boxes of every class
+FRAME_NS = 100_000_000  # between images without stamps
+
+Detect = Callable[[np.ndarray], DetectedBoxes]
+"""From pixels (H, W, 3) uint8 to the boxes that score above the tracker's low score."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """One image of a clip."""
+
+    stamp_ns: int
+    labels: ObjectLabels
+    view: View | None = None  # where the pixels are
+
+
+Clip = Sequence[Moment]
+Found = Sequence[DetectedBoxes]  # by image
+Ids = Sequence[np.ndarray]  # by image
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """How the boxes of a clip differ from its labels. Shares are chances per box and image."""
+
+    missed: float = 0.05
+    begins_hiding: float = 0.02  # missed from here on, for a while
+    ends_hiding: float = 0.25
+    wobble: float = 0.03  # standard deviation of a side, in sizes of the box
+    best_score: float = 0.85
+    score_noise: float = 0.12  # standard deviation, varying over about five images
+    invented: float = 1.0  # boxes per image
+
+
+def clip_of(dataset: Dataset, camera: str | None = None) -> list[Moment]:
+    """The labelled images of one camera (the first where None is named), of classes that are detected."""
+    moments = []
+    for frame in dataset.frames():
+        view = next((view for view in frame.views if camera in (None, view.camera)), None)
+        if view is not None and view.objects is not None:
+            stamp_ns = view.stamp_ns if view.stamp_ns is not None else (len(moments) + 1) * FRAME_NS
+            moments.append(Moment(stamp_ns, asked_for(view.objects), view))
+    return moments
+
+
+def asked_for(labels: ObjectLabels) -> ObjectLabels:
+    """Labels without objects of other classes; regions that are ignored stay."""
+    rows = np.flatnonzero((TO_DETECTED[labels.class_ids] != VOID) | labels.is_ignored)
+    names = ("class_ids", "instance_ids", "boxes", "amodal_boxes", "occlusion", "is_ignored")
+    return ObjectLabels(*(getattr(labels, name)[rows] for name in names))
+
+
+def degraded(clip: Clip, seed: int, how: Degradation = Degradation()) -> list[DetectedBoxes]:
+    """Boxes of each image as a detector might find them; classes are numbers in `DETECTED`."""
+    rng = np.random.default_rng([seed, 0])
+    noise: dict[int, float] = {}
+    hidden: set[int] = set()
+    found = []
+    for moment in clip:
+        boxes, scores, kinds = [], [], []
+        for instance, kind, box, occlusion in _known(moment.labels):
+            noise[instance] = 0.8 * noise.get(instance, 0.0) + 0.6 * how.score_noise * rng.standard_normal()
+            _step(hidden, instance, rng.random(), how)
+            shaken = box + how.wobble * np.tile(box[2:] - box[:2], 2) * rng.standard_normal(4)
+            if rng.random() > how.missed and instance not in hidden:
+                boxes.append(shaken)
+                scores.append(how.best_score - 0.7 * occlusion + noise[instance])
+                kinds.append(TO_DETECTED[kind])
+        for _ in range(rng.poisson(how.invented)):
+            low = rng.uniform(0, 500, 2)
+            boxes.append(np.concatenate([low, low + rng.uniform(15, 100, 2)]))
+            scores.append(rng.uniform(0.0, 0.5))
+            kinds.append(rng.integers(len(DETECTED)))
+        found.append(_detected(boxes, scores, kinds))
+    return found
+
+
+def _known(labels: ObjectLabels) -> Iterator[tuple[int, int, np.ndarray, float]]:
+    occlusion = np.nan_to_num(labels.occlusion)
+    for row in np.flatnonzero(TO_DETECTED[labels.class_ids] != VOID).tolist():
+        yield int(labels.instance_ids[row]), int(labels.class_ids[row]), labels.boxes[row], float(occlusion[row])
+
+
+def _step(hidden: set[int], instance: int, chance: float, how: Degradation) -> None:
+    if instance in hidden and chance < how.ends_hiding:
+        hidden.discard(instance)
+    elif instance not in hidden and chance < how.begins_hiding:
+        hidden.add(instance)
+
+
+def _detected(boxes: list[np.ndarray], scores: list[float], kinds: list[int]) -> DetectedBoxes:
+    order = np.argsort(-np.array(scores), kind="stable")
+    return DetectedBoxes(
+        np.array(boxes, dtype=np.float32).reshape(-1, 4)[order],
+        np.clip(np.array(scores, dtype=np.float32), 0.0, 1.0)[order],
+        np.array(kinds, dtype=np.int64)[order],
+    )
+
+
+def linked(found: Found, least_score: float = LINKING_SCORE) -> list[np.ndarray]:
+    """Numbers by plain linking: each box goes on with the box of the image before that it overlaps most, best first."""
+    ids, last = [], 0
+    before, before_ids = np.zeros((0, 5)), np.zeros(0, dtype=np.int64)
+    for boxes in found:
+        own = np.zeros(len(boxes), dtype=np.int64)
+        rows = np.flatnonzero(boxes.scores > least_score)
+        here = np.column_stack([boxes.corners[rows], boxes.classes[rows]]).astype(np.float64)
+        kinds, old_kinds = here[:, 4].astype(np.int64), before[:, 4].astype(np.int64)
+        similarity = overlaps(before[:, :4].copy(), old_kinds, here[:, :4].copy(), kinds)
+        for _ in range(min(similarity.shape)):
+            row, column = np.unravel_index(similarity.argmax(), similarity.shape)
+            if similarity[row, column] < LINKING_IOU:
+                break
+            own[rows[column]] = before_ids[row]
+            similarity[row], similarity[:, column] = 0.0, 0.0
+        for row in rows[own[rows] == 0]:
+            own[row] = last = last + 1
+        before, before_ids = here, own[rows]
+        ids.append(own)
+    return ids
+
+
+def tracked(clip: Clip, found: Found, config: TrackingConfig, needs_pixels: bool = False) -> list[np.ndarray]:
+    """Numbers by the tracker."""
+    tracker = Tracker(config)
+    pixels = (m.view.pixels() if needs_pixels and m.view is not None else None for m in clip)
+    return [tracker.update(m.stamp_ns, boxes, image) for m, boxes, image in zip(clip, found, pixels)]
+
+
+def judged(clip: Clip, found: Found, ids: Ids) -> list[TrackedFrame]:
+    """Labels and numbered boxes of each image."""
+    classes = np.array(DETECTED, dtype=np.int64)
+    return [
+        frame_of(moment.labels, boxes.corners, own, classes[boxes.classes], ANY_CLASS)
+        for moment, boxes, own in zip(clip, found, ids)
+    ]
+
+
+def in_detected(boxes: DetectedBoxes, class_names: Sequence[str]) -> DetectedBoxes:
+    """Boxes of a detector of other classes as boxes of `DETECTED`; without the rest."""
+    numbers = TO_DETECTED[[class_of(name) for name in class_names]].astype(np.int64)[boxes.classes]
+    rows = np.flatnonzero(numbers != VOID)
+    return DetectedBoxes(boxes.corners[rows], boxes.scores[rows], numbers[rows])

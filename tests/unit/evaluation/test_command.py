@@ -66,3 +66,11 @@ def test_wrong_options_end_with_two_and_one_line(files: Path, wrong: tuple[str, 
     result = run(files, *wrong)
     assert result.exit_code == 2
     assert len(result.output.strip().splitlines()) == 1
+
+
+def test_the_command_can_be_named_and_need_not_be(files: Path):
+    named = CliRunner().invoke(main, ["evaluate", "trajectory", f"{files}/estimate", f"{files}/reference", "--json"])
+    assert named.exit_code == 0
+    assert json.loads(named.output) == json.loads(run(files, "--json").output)
+    first = CliRunner().invoke(main, ["evaluate", "--json", f"{files}/estimate", f"{files}/reference"])
+    assert first.output == named.output

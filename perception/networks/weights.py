@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import torch
+from torch import nn
 
 from perception.core.config import validated
 from perception.core.errors import ConfigError, MissingDependency, ModelError
@@ -30,7 +31,7 @@ def save_leyolo(network: LeYolo, path: Path, dtype: torch.dtype = torch.float32)
     `dtype`: of the numbers in the file; float16 halves it. They are loaded as float32.
     """
     library = safetensors_library()
-    tensors = {name: _stored(tensor, dtype) for name, tensor in network.state_dict().items()}
+    tensors = {name: stored(tensor, dtype) for name, tensor in network.state_dict().items()}
     metadata = {"family": FAMILY, "config": network.config.model_dump_json()}
     write_atomic(path, library.save(tensors, metadata))
 
@@ -40,7 +41,7 @@ def load_leyolo(path: Path) -> LeYolo:
 
     Raises `ModelError` naming what does not fit, `MissingDependency` without safetensors.
     """
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     if metadata.get("family") != FAMILY:
         raise ModelError(f"{path}: family {metadata.get('family')!r}, expected {FAMILY!r}; give a file of this network")
     try:
@@ -48,7 +49,7 @@ def load_leyolo(path: Path) -> LeYolo:
     except (ValueError, ConfigError) as error:
         raise ModelError(f"{path}: its configuration cannot be read ({error})") from None
     network = LeYolo(config)
-    _fill(network, tensors, str(path))
+    fill(network, tensors, str(path))
     return network.eval()
 
 
@@ -77,10 +78,11 @@ def load_ordered(network: LeYolo, arrays: Iterable[np.ndarray], names: Sequence[
     state = network.state_dict()
     tensors = {name: torch.from_numpy(np.array(value, dtype=np.float32)) for name, value in zip(ours, values)}
     counters = {name: torch.zeros_like(value) for name, value in state.items() if name.endswith(BATCH_COUNTER)}
-    _fill(network, {**tensors, **counters}, "weights")
+    fill(network, {**tensors, **counters}, "weights")
 
 
-def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A tensor as a file holds it: on the host, floating point as `dtype`."""
     tensor = tensor.detach().cpu().contiguous()
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
@@ -93,7 +95,8 @@ def _compare(ours: Sequence[str], theirs: Sequence[str]) -> None:
             raise ModelError(f"weights: array {row} is called {have!r}, expected {want!r}; is it of another size?")
 
 
-def _fill(network: LeYolo, tensors: dict[str, torch.Tensor], source: str) -> None:
+def fill(network: nn.Module, tensors: dict[str, torch.Tensor], source: str) -> None:
+    """Put tensors by name into a network; floating point is converted. Raises `ModelError` naming what does not fit."""
     state = network.state_dict()
     if tensors.keys() != state.keys():
         name = min(tensors.keys() ^ state.keys())
@@ -139,7 +142,8 @@ def _published_node(network: LeYolo, words: list[str]) -> str:
             return f"{index}.layers.{layer}.{'c' if unit == 'conv' else 'bn'}.{leaf}"
 
 
-def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors by name and the metadata of a safetensors file. Raises `ModelError`, `MissingDependency`."""
     safetensors_library()
     from safetensors import SafetensorError, safe_open
 

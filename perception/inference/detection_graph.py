@@ -63,7 +63,7 @@ def with_nms(
     return end.outputs(
         {
             "detections": (top, np.float32, ("batch", max_detections, NUM_SIDES + 2)),
-            "num_detections": (count, np.int64, ("batch",)),
+            "num_detections": (count, np.int32, ("batch",)),
         }
     )
 
@@ -150,5 +150,5 @@ def _top(end: Extension, remaining: str, columns: str, limit: int) -> tuple[str,
     rows = end.add("GatherND", end.add("Transpose", columns, perm=[0, 2, 1]), points, batch_dims=1)
     is_there = end.add("Greater", values, end.constant(0, np.float32))
     mask = end.add("Cast", end.add("Unsqueeze", is_there, end.constant([2])), to=1)
-    count = end.add("ReduceSum", end.add("Cast", is_there, to=7), end.constant([1]), keepdims=0)
+    count = end.add("ReduceSum", end.add("Cast", is_there, to=6), end.constant([1]), keepdims=0)
     return end.add("Mul", rows, mask), count

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perception.core.errors import MissingDependency, ModelError
+from perception.inference.onnx_file import check_self_contained
+from perception.inference.tensors import one_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -28,13 +30,11 @@ def onnx_package() -> ModuleType:
 def read(data: bytes) -> "ModelProto":
     """The model in the bytes of a file, fully checked, with its weights inside. Raises `ModelError`."""
     onnx = onnx_package()
+    check_self_contained(data, "ONNX")
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:  # protobuf's own errors, which share no base
-        raise ModelError(f"ONNX: cannot be read ({_line(error)}); is it an ONNX file?") from None
-    outside = [tensor.name for tensor in model.graph.initializer if tensor.external_data]
-    if outside:
-        raise ModelError(f"ONNX: tensor {outside[0]!r} lies in another file; export with the weights inside")
+        raise ModelError(f"ONNX: cannot be read ({one_line(error)}); is it an ONNX file?") from None
     return checked(model)
 
 
@@ -44,7 +44,7 @@ def checked(model: "ModelProto") -> "ModelProto":
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ModelError(f"ONNX: is not valid ({_line(error)})") from None
+        raise ModelError(f"ONNX: is not valid ({one_line(error)})") from None
     return model
 
 
@@ -180,7 +180,3 @@ def _is_dropped(node: "NodeProto", alias: dict[str, str], constants: object, kep
         alias.pop(node.output[0], None)
         return False
     return node.output[0] in alias or node.output[0] in constants  # type: ignore[operator]
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

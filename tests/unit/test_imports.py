@@ -42,7 +42,12 @@ COMMANDS = ("cli", "__main__", "bench", "doctor", "compile")  # the top: may imp
 # package that only these files may import; True: no file of the product
 ONLY_IN = {
     "rclpy": ("nodes/",),
-    "torch": ("perception/inference/torch.py", "perception/networks/", "perception/training/"),
+    "torch": (
+        "perception/inference/torch.py",
+        "perception/inference/torch_device.py",
+        "perception/networks/",
+        "perception/training/",
+    ),
     "tensorrt": ("perception/inference/tensorrt.py",),
     "onnxruntime": ("perception/inference/onnx.py",),
     "openvino": ("perception/inference/openvino.py",),

@@ -29,12 +29,15 @@ def make_detection(config: "PerceptionConfig", rig: object = None) -> "Detection
 
 
 def warm_up_detection() -> None:
-    """Compile the kernels of detection and tracking; the network is loaded with the first image."""
-    from perception.detection import detector
+    """Import what takes a moment and compile the kernels; the network is loaded with the first image."""
+    from perception.detection import annotate, detector  # noqa: F401
+    from perception.detection.tracking import tracker  # noqa: F401
+    from perception.detection.tracking.association import assigned
     from perception.kernels import tracking
 
     detector.warm_up()
     tracking.warm_up()
+    assigned(np.ones((1, 1)), 0.5)  # imports its solver
 
 
 def open_configured(config: DetectionConfig, size: tuple[int, int]) -> "Detector":

@@ -9,7 +9,7 @@ from perception.core.errors import ConfigError, InvalidInput
 from perception.core.types import ImageFrame, ImuBatch, Scan
 from perception.io import bag_recording, merging
 from perception.io.bags import Bag
-from perception.io.cameras import CameraDecoder, choose_cameras, info_topics, rectified_topics
+from perception.io.cameras import CameraDecoder, choose_cameras, detection_topics, info_topics, rectified_topics
 from perception.io.config import InputConfig
 from perception.io.images import PendingImage
 from perception.io.recording import open_recording
@@ -260,3 +260,17 @@ def test_a_calibration_of_another_resolution_is_refused_with_both_sizes():
 
 def test_a_bag_without_cameras_has_none(tmp_path):
     assert choose_cameras(Bag(write_ros2(tmp_path / "bag")), InputConfig()) == ()
+
+
+@pytest.mark.parametrize(
+    ("image_topic", "expected"),
+    [
+        ("/front/image_raw", "/front/detections"),
+        ("/front/image_raw/compressed", "/front/detections"),
+        ("/front/image_rect", "/front/detections"),
+        ("/image", "/detections"),
+        ("/cameras/left", "/cameras/left/detections"),
+    ],
+)
+def test_detections_are_published_beside_the_images_of_their_camera(image_topic, expected):
+    assert detection_topics(image_topic) == (expected, f"{expected}_image")

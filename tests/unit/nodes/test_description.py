@@ -1,6 +1,6 @@
 import pytest
 
-from nodes.description import RunOptions, default_texts, describe, options_from_text
+from nodes.description import RunOptions, alone, default_texts, describe, options_from_text
 from perception.core.errors import ConfigError
 
 
@@ -85,3 +85,26 @@ def test_wrong_launch_arguments_are_refused():
 def test_every_process_gets_the_profile_for_large_messages():
     environment = describe(RunOptions()).environment
     assert "MALLOC_TRIM_THRESHOLD_" in environment
+
+
+def test_enabled_detection_adds_a_node_that_hears_the_cameras_itself():
+    overrides = ("input.camera_topics=[/front/image_raw]", "detection.is_enabled=true", "camera.rectify=false")
+    plan = describe(RunOptions(placement="split", overrides=(*overrides, "detection.classes=[car]")))
+    assert [(p.name, p.executable) for p in plan.processes] == [
+        ("odometry", "odometry_node"),
+        ("camera", "camera_node"),
+        ("detection", "detection_node"),
+    ]
+    odometry, camera, detection = (process.parameters for process in plan.processes)
+    assert detection["input.camera_topics"] == ["/front/image_raw"]
+    assert detection["camera.rectify"] is False
+    assert detection["detection.classes"] == ["car"]
+    assert not [name for name in (*odometry, *camera) if name.startswith("detection")]
+    assert alone("detection") == ("camera", "detection")
+    assert alone("camera") == ("camera",)
+    assert alone("odometry") == ("odometry",)
+
+
+def test_detection_without_cameras_starts_nothing():
+    plan = describe(RunOptions(placement="split", overrides=("detection.is_enabled=true",)))
+    assert [process.name for process in plan.processes] == ["odometry"]

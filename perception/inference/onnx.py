@@ -13,7 +13,7 @@ from perception.core.errors import ConfigError, MissingDependency, ModelError
 from perception.inference.hardware import threads
 from perception.inference.model_card import Model, TensorSpec
 from perception.inference.runtime import RuntimeOptions
-from perception.inference.tensors import InputCheck, Shapes, example, one_line, output_shape
+from perception.inference.tensors import InputCheck, Shapes, one_line, output_shape
 
 INSTALL = "backend onnx needs onnxruntime: pip install onnxruntime"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -27,7 +27,7 @@ TYPES = {
     "int64": "tensor(int64)",
     "bool": "tensor(bool)",
 }
-MAX_SHAPES = 4  # whose buffers are kept
+MAX_SHAPES = 8  # whose buffers are kept
 LOG_NOTHING = 4  # errors are raised
 
 
@@ -64,7 +64,7 @@ class OnnxRuntime:
 
     def warm_up(self, shapes: Shapes) -> None:
         """As in `Runtime`."""
-        self.infer(example(self.inputs, shapes))
+        self.infer(self._check.example(shapes))
 
     def close(self) -> None:
         """As in `Runtime`."""
@@ -90,20 +90,16 @@ class _Binding:
         self._binding = binding
         self._inputs = [(spec.name, np.dtype(spec.dtype)) for spec in inputs]
         self._addresses = [0] * len(inputs)
+        self._results: dict[str, np.ndarray] = {}
+        self._free: list[str] = []  # outputs whose shape follows from the content of the inputs
         self._names = [spec.name for spec in outputs]
-        self._held: list[np.ndarray] = []  # what the library reads, as long as it may
-        self._results: dict[str, np.ndarray] | None = {}
         for spec in outputs:
             shape, dtype = output_shape(spec, axes), np.dtype(spec.dtype)
             if shape is None:
-                self._results = None
-                binding.bind_output(spec.name, "cpu")
+                self._free.append(spec.name)
                 continue
-            buffer = np.empty(shape, dtype)
-            self._held.append(buffer)
+            buffer = self._results[spec.name] = np.empty(shape, dtype)
             binding.bind_output(spec.name, "cpu", 0, dtype, shape, buffer.ctypes.data)
-            if self._results is not None:
-                self._results[spec.name] = buffer
 
     def run(self, session: Any, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
         for row, array in enumerate(arrays):
@@ -112,10 +108,13 @@ class _Binding:
                 name, dtype = self._inputs[row]
                 self._binding.bind_input(name, "cpu", 0, dtype, array.shape, address)
                 self._addresses[row] = address
+        for name in self._free:
+            self._binding.bind_output(name, "cpu")  # memory of the library, anew for each call
         session.run_with_iobinding(self._binding)
-        if self._results is not None:
+        if not self._free:
             return dict(self._results)
-        return dict(zip(self._names, self._binding.copy_outputs_to_cpu()))
+        made = dict(zip([*self._results, *self._free], self._binding.get_outputs()))
+        return {name: self._results[name] if name in self._results else made[name].numpy() for name in self._names}
 
 
 def evaluator(data: bytes, num_threads: int = 1) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:

@@ -1,11 +1,12 @@
-"""OpenVINO on the CPU: one compiled network per shape, since fixed shapes are faster than free ones.
+"""OpenVINO on the CPU. Networks are compiled for shapes that are used, since fixed shapes are faster than free ones.
 
-Inputs are read where the caller's arrays lie, and results where the library left them. Its statistics service is
-never started.
+Compiling takes a second or two, so it is done for the first shape, for those that are warmed up, and for those that
+come often while there is room; any other shape is served by one network with free axes. Inputs are read where the
+caller's arrays lie, and results where the library left them. Its statistics service is never started.
 """
 
 import sys
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ from perception.core.errors import ConfigError, MissingDependency, ModelError
 from perception.inference.hardware import threads
 from perception.inference.model_card import Model, TensorSpec
 from perception.inference.runtime import RuntimeOptions
-from perception.inference.tensors import InputCheck, Shapes, example, one_line
+from perception.inference.tensors import InputCheck, Shapes, one_line
 
 INSTALL = "backend openvino needs openvino: pip install 'perception[cpu]'"
 ROLES = {"f32": "onnx", "bf16": "onnx", "f16": "onnx", "int8": "onnx_int8"}
@@ -32,7 +33,10 @@ TYPES = {
     "bool": "boolean",
 }
 STATISTICS = "openvino_telemetry"
-MAX_SHAPES = 4  # whose compiled networks are kept
+MAX_SHAPES = 8  # whose compiled networks are kept
+OFTEN = 16  # calls with a shape after which a network is compiled for it
+MAX_COUNTED = 256  # shapes whose calls are counted
+Key = tuple[tuple[int, ...], ...]  # shapes of the inputs in the order of the card
 
 
 class OpenVinoRuntime:
@@ -54,50 +58,70 @@ class OpenVinoRuntime:
         self._core: Any = self._library.Core()
         self._settings = _settings(self._core, options)
         self._network: Any = _network(self._core, model, ROLES[options.precision])
-        self._compiled: OrderedDict[tuple[tuple[int, ...], ...], _Compiled] = OrderedDict()
+        self._compiled: OrderedDict[Key, _Request] = OrderedDict()
+        self._free: _Request | None = None  # the network with free axes
+        self._calls: Counter[Key] = Counter()
 
     def infer(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As in `Runtime`."""
         arrays, shapes = self._check.arrays(inputs)
-        compiled = self._compiled.get(shapes) or self._compile(shapes)
+        request = self._compiled.get(shapes) or self._request(shapes)
         try:
-            return compiled.run(arrays)
+            return request.run(arrays)
         except RuntimeError as error:
             raise ModelError(f"model {self._name}: openvino failed ({one_line(error)})") from error
 
     def warm_up(self, shapes: Shapes) -> None:
         """As in `Runtime`."""
-        self.infer(example(self.inputs, shapes))
+        arrays, key = self._check.arrays(self._check.example(shapes))
+        request = self._compiled.get(key) or self._fixed(key)
+        request.run(arrays)
 
     def close(self) -> None:
         """As in `Runtime`."""
         self._compiled.clear()
-        self._network = self._core = None
+        self._free = self._network = self._core = None
 
-    def _compile(self, shapes: tuple[tuple[int, ...], ...]) -> "_Compiled":
+    def _request(self, shapes: Key) -> "_Request":
+        """What serves a shape that no network is compiled for."""
+        self._calls[shapes] += 1
+        if not self._compiled or (self._calls[shapes] > OFTEN and len(self._compiled) < MAX_SHAPES):
+            return self._fixed(shapes)
+        if len(self._calls) > MAX_COUNTED:
+            self._calls.clear()
+        if self._free is None:
+            self._free = self._made(self._network)
+        return self._free
+
+    def _fixed(self, shapes: Key) -> "_Request":
+        """A network compiled for a shape, in the place of the oldest."""
         if self._core is None:
             raise ModelError(f"model {self._name}: the runtime is closed; make a new one")
+        network = self._network.clone()
+        network.reshape({spec.name: list(shape) for spec, shape in zip(self.inputs, shapes)})
         while len(self._compiled) >= MAX_SHAPES:
             self._compiled.popitem(last=False)
+        request = self._compiled[shapes] = self._made(network)
+        self._calls.pop(shapes, None)
+        return request
+
+    def _made(self, network: Any) -> "_Request":
         try:
-            network = self._network.clone()
-            network.reshape({spec.name: list(shape) for spec, shape in zip(self.inputs, shapes)})
             request = self._core.compile_model(network, "CPU", self._settings).create_infer_request()
         except RuntimeError as error:
-            raise ModelError(f"model {self._name}: openvino cannot compile {shapes} ({one_line(error)})") from error
-        compiled = self._compiled[shapes] = _Compiled(self._library.Tensor, request, self.inputs, self.outputs)
-        return compiled
+            raise ModelError(f"model {self._name}: openvino cannot compile it ({one_line(error)})") from error
+        return _Request(self._library.Tensor, request, self.inputs, self.outputs)
 
 
-class _Compiled:
-    """The request of one shape. Inputs are bound again only when they lie elsewhere than before."""
+class _Request:
+    """A compiled network with its memory. Inputs are bound again only when they differ from those before."""
 
     def __init__(
         self, tensor: Any, request: Any, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]
     ) -> None:
         self._tensor, self._request = tensor, request
         self._names = [spec.name for spec in inputs]
-        self._addresses = [0] * len(inputs)
+        self._bound: list[tuple[int, tuple[int, ...]]] = [(0, ())] * len(inputs)  # address and shape
         network = request.get_compiled_model()
         self._outputs = [(spec.name, network.output(spec.name)) for spec in outputs]
         is_static = all(port.partial_shape.is_static for _, port in self._outputs)
@@ -105,13 +129,13 @@ class _Compiled:
 
     def run(self, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
         for row, array in enumerate(arrays):
-            address = array.__array_interface__["data"][0]
+            place = array.__array_interface__["data"][0], array.shape
             if not array.flags.writeable:  # the library shares only memory that could be written
                 self._request.set_tensor(self._names[row], self._tensor(array, shared_memory=False))
-                address = 0
-            elif address != self._addresses[row]:
+                place = 0, ()
+            elif place != self._bound[row]:
                 self._request.set_tensor(self._names[row], self._tensor(array, shared_memory=True))
-            self._addresses[row] = address
+            self._bound[row] = place
         self._request.infer()
         return self._views() if self._results is None else dict(self._results)
 

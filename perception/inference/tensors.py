@@ -57,6 +57,11 @@ class InputCheck:
                 raise InvalidInput(f"{axis}: {axes[axis]} is no multiple of {multiple}; pad or resize the input")
         return axes
 
+    def example(self, shapes: Shapes) -> dict[str, np.ndarray]:
+        """Inputs of these shapes, zeros. Raises `InvalidInput` naming the tensor."""
+        self.axes(shapes)
+        return example(self._specs, shapes)
+
     def _refuse_names(self, given: Mapping[str, object]) -> None:
         unknown = sorted(given.keys() - self._names)
         missing = sorted(self._names - given.keys())

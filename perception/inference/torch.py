@@ -15,7 +15,7 @@ from perception.core.errors import ConfigError, MissingDependency, ModelError
 from perception.inference.hardware import threads
 from perception.inference.model_card import Model
 from perception.inference.runtime import RuntimeOptions
-from perception.inference.tensors import InputCheck, Shapes, example, one_line
+from perception.inference.tensors import InputCheck, Shapes, one_line
 
 INSTALL = "backend torch needs torch and safetensors: pip install 'perception[torch]'"
 TYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
@@ -57,7 +57,7 @@ class TorchRuntime:
 
     def warm_up(self, shapes: Shapes) -> None:
         """As in `Runtime`."""
-        self.infer(example(self.inputs, shapes))
+        self.infer(self._check.example(shapes))
 
     def close(self) -> None:
         """As in `Runtime`."""

@@ -22,7 +22,7 @@ from perception.core.files import write_atomic
 from perception.inference import probe
 from perception.inference.cache import cache_folder
 from perception.inference.hardware import cpu_model, has_amx, has_gpu_device, threads
-from perception.inference.model_card import Model, ModelCard
+from perception.inference.model_card import ONNX_ROLES, Model, ModelCard
 from perception.inference.runtime import Runtime, RuntimeOptions, open_backend
 from perception.inference.tensors import one_line
 
@@ -97,7 +97,7 @@ def settled_precision(backend: str, card: ModelCard) -> str:
     """What precision `auto` means for a backend that is asked for by name: nothing is measured."""
     if backend == "openvino" and has_amx() and allows(card, "bf16"):
         return "bf16"
-    if backend in ("tensorrt", "tensorrt_rtx") and allows(card, "f16") and "onnx_f16" in card.files:
+    if backend in ("tensorrt", "tensorrt_rtx") and allows(card, "f16"):
         return "f16"
     return "f32"
 
@@ -131,11 +131,24 @@ def _measure(entry: Measurement, model: Model, options: RuntimeOptions) -> Measu
     package = PACKAGES[entry.backend]
     if importlib.util.find_spec(package) is None:
         return entry.model_copy(update={"problem": f"{package} is not installed"})
+    role = _role(entry)
+    if role not in model.card.files:
+        return entry.model_copy(update={"problem": f"the model has no file {role}"})
     wanted = replace(options, precision=entry.precision, device=entry.device)
     try:
         return entry.model_copy(update={"ms": probe.measure(entry.backend, model, wanted)})
     except PerceptionError as error:
         return entry.model_copy(update={"problem": one_line(error)})
+
+
+def _role(entry: Measurement) -> str:
+    """The file that a candidate reads."""
+    match entry.backend:
+        case "torch":
+            return "weights"
+        case "tensorrt":
+            return "onnx"  # its engines are made from that
+    return ONNX_ROLES[entry.precision]
 
 
 def _sentence(

@@ -32,6 +32,7 @@ Text = Annotated[str, StringConstraints(max_length=2000)]
 ClassName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Role = Literal["weights", "onnx", "onnx_f16", "onnx_int8", "onnx_nms"]
 ElementType = Literal["float32", "float16", "uint8", "int8", "int32", "int64", "bool"]
+ONNX_ROLES = {"f32": "onnx", "bf16": "onnx", "f16": "onnx_f16", "int8": "onnx_int8"}  # by precision
 SUFFIXES: dict[str, str] = {"weights": ".safetensors"}  # of the other roles: .onnx
 
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from perception.core.errors import ConfigError, MissingDependency, ModelError
 from perception.inference.hardware import threads
-from perception.inference.model_card import Model, TensorSpec
+from perception.inference.model_card import ONNX_ROLES, Model, TensorSpec
 from perception.inference.runtime import RuntimeOptions
 from perception.inference.tensors import InputCheck, Shapes, one_line, output_shape
 
 INSTALL = "backend onnx needs onnxruntime: pip install onnxruntime"
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-ROLES = {"f32": "onnx", "f16": "onnx_f16", "int8": "onnx_int8"}  # the file decides the precision
+PRECISIONS = ("f32", "f16", "int8")  # the file decides
 TYPES = {
     "float32": "tensor(float)",
     "float16": "tensor(float16)",
@@ -37,15 +37,15 @@ class OnnxRuntime:
     backend = "onnx"
 
     def __init__(self, model: Model, options: RuntimeOptions) -> None:
-        if options.precision not in ROLES:
-            raise ConfigError(f"precision: backend onnx does not run {options.precision}; use {', '.join(ROLES)}")
+        if options.precision not in PRECISIONS:
+            raise ConfigError(f"precision: backend onnx does not run {options.precision}; use {', '.join(PRECISIONS)}")
         self.precision = options.precision
         self.device = options.device if options.device != "auto" else "cpu"
         self.choice = "onnx: asked for"
         self.inputs, self.outputs = model.card.inputs, model.card.outputs
         self._name = model.card.name
         self._check = InputCheck(model.card)
-        data = model.read(ROLES[options.precision])
+        data = model.read(ONNX_ROLES[options.precision])
         self._session: Any = _session(self._name, data, self.device, threads(options.num_threads))
         _compare(f"model {self._name}: inputs", self.inputs, self._session.get_inputs())
         _compare(f"model {self._name}: outputs", self.outputs, self._session.get_outputs())

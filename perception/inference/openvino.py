@@ -15,12 +15,11 @@ import numpy as np
 
 from perception.core.errors import ConfigError, MissingDependency, ModelError
 from perception.inference.hardware import threads
-from perception.inference.model_card import Model, TensorSpec
+from perception.inference.model_card import ONNX_ROLES, Model, TensorSpec
 from perception.inference.runtime import RuntimeOptions
 from perception.inference.tensors import InputCheck, Shapes, one_line
 
 INSTALL = "backend openvino needs openvino: pip install 'perception[cpu]'"
-ROLES = {"f32": "onnx", "bf16": "onnx", "f16": "onnx", "int8": "onnx_int8"}
 HINTS = {"f32": "f32", "bf16": "bf16", "f16": "f16", "int8": "f32"}  # int8: what is not quantised stays float32
 CAPABILITIES = {"bf16": "BF16", "f16": "FP16"}  # which the CPU must have, or the library would quietly use f32
 TYPES = {
@@ -45,8 +44,8 @@ class OpenVinoRuntime:
     backend, device = "openvino", "cpu"
 
     def __init__(self, model: Model, options: RuntimeOptions) -> None:
-        if options.precision not in ROLES:
-            raise ConfigError(f"precision: backend openvino does not run {options.precision}; use {', '.join(ROLES)}")
+        if options.precision not in HINTS:
+            raise ConfigError(f"precision: backend openvino does not run {options.precision}; use {', '.join(HINTS)}")
         if options.device not in ("auto", "cpu"):
             raise ConfigError(f"device: backend openvino runs on the cpu, not on {options.device}")
         self.precision = options.precision
@@ -57,7 +56,7 @@ class OpenVinoRuntime:
         self._library = _library()
         self._core: Any = self._library.Core()
         self._settings = _settings(self._core, options)
-        self._network: Any = _network(self._core, model, ROLES[options.precision])
+        self._network: Any = _network(self._core, model, ONNX_ROLES[options.precision])
         self._compiled: OrderedDict[Key, _Request] = OrderedDict()
         self._free: _Request | None = None  # the network with free axes
         self._calls: Counter[Key] = Counter()

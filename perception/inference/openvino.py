@@ -8,6 +8,7 @@ caller's arrays lie, and results where the library left them. Its statistics ser
 import sys
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -155,6 +156,15 @@ def _library() -> ModuleType:
         if is_kept_out:
             del sys.modules[STATISTICS]
     return openvino
+
+
+def save_ir(data: bytes, path: Path) -> None:
+    """Write an ONNX file as OpenVINO's own two, `path` (.xml) and its neighbour (.bin). Raises `ModelError`."""
+    library = _library()
+    try:
+        library.save_model(library.Core().read_model(data), str(path), compress_to_fp16=False)
+    except RuntimeError as error:
+        raise ModelError(f"{path}: openvino cannot write it ({one_line(error)})") from error
 
 
 def _settings(core: Any, options: RuntimeOptions) -> dict[str, Any]:

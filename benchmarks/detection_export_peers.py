@@ -1,7 +1,8 @@
 """Writes the peers as ONNX; runs in their environment alone: `python detection_export_peers.py OUT SIDE... NAME...`.
 
-The architecture is built from the wheel's own description with weights at random: speed does not depend on them. The
-graph ends at the raw heads, three maps with the logits of boxes and classes, as ours does.
+The architecture is built from the wheel's own description with weights at random: speed does not depend on them, as
+long as no layer's values die away, so batch-norms get the statistics of random images. The graph ends at the raw
+heads, three maps with the logits of boxes and classes, as ours does.
 """
 
 import sys
@@ -24,7 +25,9 @@ def export(name: str, side: int, path: Path) -> None:
     from ultralytics import YOLO
 
     torch.manual_seed(0)
-    network = RawHeads(YOLO(f"{name}.yaml").model.float().eval().fuse(verbose=False))
+    model = YOLO(f"{name}.yaml").model.float()
+    settle(model)
+    network = RawHeads(model.eval().fuse(verbose=False))
     image = torch.rand(1, 3, side, side)
     with torch.no_grad():
         shapes = [tuple(output.shape) for output in network(image)]
@@ -33,6 +36,20 @@ def export(name: str, side: int, path: Path) -> None:
             network, (image,), str(path), opset_version=OPSET, input_names=["images"],
             output_names=["p3", "p4", "p5"], dynamo=False,
         )  # fmt: skip
+
+
+def settle(model) -> None:
+    """Give every batch-norm the mean and variance of what random images become."""
+    import torch
+
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.reset_running_stats()
+            layer.momentum = None  # the mean of all passes
+    model.train()
+    with torch.no_grad():
+        for _ in range(2):
+            model(torch.rand(4, 3, 320, 320))
 
 
 def RawHeads(model):

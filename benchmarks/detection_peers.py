@@ -22,15 +22,20 @@ SECONDS = 1800  # for gigabytes to download and unpack
 
 
 def data_folder() -> Path:
-    """Where benchmarks keep what is made once: $PERCEPTION_BENCH_DATA, else `perception/bench` in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get(FOLDER_VARIABLE) or cache / "perception" / "bench")
+    """Where benchmarks keep what is made once: $PERCEPTION_BENCH_DATA, else in the user's cache."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or cache_folder())
+
+
+def cache_folder() -> Path:
+    """`perception/bench` in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perception" / "bench"
 
 
 def peer_file(name: str, side: int) -> Path:
     """The ONNX file of a peer for square inputs of `side` px: raw heads, weights at random, batch-norms folded."""
-    version = pins(REQUIREMENTS)["ultralytics"]
-    return data_folder() / "peers" / f"{name}-{side}-{version}.onnx"
+    name = f"{name}-{side}-{pins(REQUIREMENTS)['ultralytics']}.onnx"
+    places = [folder / "peers" / name for folder in (data_folder(), cache_folder())]
+    return next((place for place in places if place.is_file()), places[0])
 
 
 def missing_peers() -> list[Path]:

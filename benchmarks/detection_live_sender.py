@@ -1,0 +1,126 @@
+"""The camera of the live benchmark, in a process of its own: `python -m benchmarks.detection_live_sender PICTURES.npz
+TOPIC RATE SECONDS`.
+
+Publishes pictures in real time, hears what is found in them, and prints as JSON how long each answer took from handing
+the image to the middleware to the callback.
+"""
+
+import json
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+PATIENCE = 3.0  # s for the last answer
+DISCOVERY = 120.0  # s, kernels being compiled and backends being measured included
+WARM = 30  # answers before the measurement begins: the network is loaded with the first image
+
+
+class Camera:
+    """Publishes images and notes the times, in seconds of the monotonic clock."""
+
+    def __init__(self, pictures: np.ndarray, topic: str) -> None:
+        from diagnostic_msgs.msg import DiagnosticArray
+        from rclpy.node import Node
+        from sensor_msgs.msg import Image
+
+        from nodes import messages, qos
+        from perception.core.types import ImageFrame
+
+        self.node = Node("camera_of_the_benchmark")
+        self.images = self.node.create_publisher(Image, topic, qos.result(2))
+        answers = topic.rpartition("/")[0] + "/detections"
+        self.node.create_subscription(messages.detection_array_type(), answers, self._hear, qos.result(50))
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._note, qos.result())
+        self.messages = [messages.image_to(ImageFrame(1, "camera", np.ascontiguousarray(p))) for p in pictures]
+        self.sent: dict[int, float] = {}  # by stamp
+        self.heard: dict[int, tuple[float, int]] = {}  # by stamp: when, and the number of boxes
+        self.facts: dict[str, str] = {}  # in the newest diagnostics of the node
+
+    def wait(self) -> None:
+        """Until the node has answered a while. Raises `TimeoutError`."""
+        deadline = time.monotonic() + DISCOVERY
+        while len(self.heard) < WARM:
+            if time.monotonic() > deadline:
+                raise TimeoutError("no node answers")
+            if self.images.get_subscription_count():
+                self.publish()
+            time.sleep(0.05)
+        time.sleep(0.5)
+        self.sent.clear()
+        self.heard.clear()
+
+    def send(self, rate: float, seconds: float) -> None:
+        """Images at `rate` for `seconds`."""
+        start = time.monotonic()
+        for number in range(round(rate * seconds)):
+            delay = start + number / rate - time.monotonic()
+            if delay > 0.0:
+                time.sleep(delay)
+            self.publish()
+
+    def publish(self) -> None:
+        """The next image, stamped with the time of the system."""
+        from nodes import messages
+
+        message, stamp_ns = self.messages[len(self.sent) % len(self.messages)], time.time_ns()
+        message.header = messages.header_of(stamp_ns, "camera")
+        self.sent[stamp_ns] = time.monotonic()
+        self.images.publish(message)
+
+    def latencies(self) -> list[float]:
+        """Seconds from publishing an image to hearing what is in it, in the order of the images."""
+        return [self.heard[stamp][0] - sent for stamp, sent in self.sent.items() if stamp in self.heard]
+
+    def _hear(self, message: Any) -> None:
+        stamp = message.header.stamp
+        self.heard[stamp.sec * 10**9 + stamp.nanosec] = (time.monotonic(), len(message.detections))
+
+    def _note(self, message: Any) -> None:
+        for status in message.status:
+            self.facts = {value.key: value.value for value in status.values}
+
+
+def main(source: str, topic: str, rate: str, seconds: str) -> None:
+    """Send, and print what was measured."""
+    from nodes import middleware
+
+    middleware.prepare()
+    import rclpy
+    from rclpy.experimental import EventsExecutor
+
+    with np.load(source, allow_pickle=False) as file:
+        pictures = file["pictures"]
+    rclpy.init()
+    camera, executor, stop = Camera(pictures, topic), EventsExecutor(), threading.Event()
+    executor.add_node(camera.node)
+
+    def spin() -> None:
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=0.1)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        camera.wait()
+        print("started", flush=True)
+        camera.send(float(rate), float(seconds))
+        deadline = time.monotonic() + PATIENCE
+        while len(camera.heard) < len(camera.sent) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.2)  # until the next diagnostics
+    finally:
+        stop.set()
+        thread.join()
+        executor.shutdown()
+        camera.node.destroy_node()
+        rclpy.try_shutdown()
+    boxes = [number for _, number in camera.heard.values()]
+    found = {"images": len(camera.sent), "latencies": camera.latencies(), "boxes": boxes, "facts": camera.facts}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

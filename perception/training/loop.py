@@ -27,9 +27,11 @@ from perception.training.config import TrainingConfig
 from perception.training.curves import Curves, Row
 from perception.training.distributed import average_statistics, is_wanted_by_any, processes, sum_over
 from perception.training.optimiser import make_optimiser, round_moments, set_rates
+from perception.training.picture import write_curves_picture
 from perception.training.pictures import PictureList, read_pictures
 
-CHECKPOINT, WEIGHTS, CURVES, SETTINGS = "checkpoint.safetensors", "weights.safetensors", "curves.csv", "training.yaml"
+CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
+CURVES, PICTURE, SETTINGS = "curves.csv", "curves.png", "training.yaml"
 LEVELS = 255.0  # of a colour channel
 
 Progress = Callable[[int, int], None]
@@ -110,7 +112,7 @@ class Trainer:
             if self._step % config.record_every == 0 or self._step == config.steps:
                 self._record(meter)
                 meter = _Meter()
-            if progress is not None:
+            if progress is not None and self._share.rank == 0:
                 progress(self._step, config.steps)
             if is_wanted_by_any(is_stop_wished(), self._device, self._share):
                 break
@@ -165,6 +167,7 @@ class Trainer:
         network.load_state_dict(self._run.network.state_dict())
         self._run.average.put_into(network)
         save_leyolo(network, self._out / WEIGHTS, torch.float16)
+        write_curves_picture(self._out / PICTURE, self._curves.rows)
 
 
 class _Meter:

@@ -136,8 +136,11 @@ class Model:
         fields = self.card.model_dump(mode="json", include={"family", "network", "inputs", "outputs", "files"})
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
+    def _files(self) -> dict[str, FileEntry]:
+        return {str(role): entry for role, entry in self.card.files.items()}
+
     def _located(self, role: str) -> Path:
-        files: dict[str, FileEntry] = dict(self.card.files)
+        files = self._files()
         if role not in files:
             have = ", ".join(files) or "none"
             raise ModelError(f"model {self.card.name}: files.{role} is not in the card (it has: {have}); export it")
@@ -153,7 +156,7 @@ class Model:
         return path
 
     def _check(self, role: str, digest: str) -> None:
-        entry = dict(self.card.files)[role]  # type: ignore[index]
+        entry = self._files()[role]
         if digest != entry.sha256:
             raise ModelError(
                 f"model {self.card.name}: files.{role}.sha256: {entry.name} has {digest[:16]}..., the card says "

@@ -44,8 +44,8 @@ def details(name_or_path: str) -> "Group":
     for role, entry in model.card.files.items():
         files.add_row(role, entry.name, _escaped(_state(model, role)))
     metrics = Table("metric", "value", title="measured")
-    for metric, value in model.card.metrics.items():
-        metrics.add_row(_escaped(metric), _escaped(value if isinstance(value, str) else f"{value:g}"))
+    for metric, result in model.card.metrics.items():
+        metrics.add_row(_escaped(metric), _escaped(result if isinstance(result, str) else f"{result:g}"))
     return Group(facts, files, *([metrics] if model.card.metrics else []))
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LEVELS = ("p3", "p4", "p5")
 MAX_JUDGED = (1, 10, 100)  # best boxes of an image that pycocotools looks at
 BOX_DECIMALS, SCORE_DECIMALS = 3, 5
+PARTS = ("preparation", "network", "suppression, both thresholds")
 
 Heads = Callable[[np.ndarray], Sequence[np.ndarray]]
 """From planes (1, 3, H, W) float32 in 0..1 to the raw outputs of the three levels of that image, (C, h, w) each."""
@@ -72,7 +73,7 @@ class Evaluation:
     classes: list[ClassScores]
     tally: Tally
     counts: dict[str, int]
-    seconds: dict[str, float]  # per image: preparation, network, suppression
+    seconds: dict[str, float]  # of an image, median, by part
     results: list[dict[str, Any]] = field(default_factory=list)  # as COCO has them
     notes: list[str] = field(default_factory=list)
 
@@ -82,7 +83,7 @@ class Evaluation:
             "summary": self.summary,
             "classes": [{name: getattr(entry, name) for name in entry.__dataclass_fields__} for entry in self.classes],
             "counts": self.counts,
-            "milliseconds_per_image": {name: 1e3 * value for name, value in self.seconds.items()},
+            "median_milliseconds": {name: 1e3 * value for name, value in self.seconds.items()},
             "confusion": {"names": [*self.tally.names, "background"], "counts": self.tally.confusion.tolist()},
             "notes": self.notes,
         }
@@ -112,7 +113,7 @@ def evaluate_detector(
     protocol = protocol or Protocol()
     images: list[ImageTruth] = []
     found: list[DetectedBoxes] = []
-    tally, seconds, dropped = Tally(truth.classes.names), np.zeros(3), 0
+    tally, seconds, dropped = Tally(truth.classes.names), [], 0
     for done, frame in enumerate(truth.images(), start=1):
         for image in frame:
             pixels = attempt(truth.losses, image.pixels)
@@ -123,7 +124,8 @@ def evaluate_detector(
             tally.add(image, truth.classes.compared(used)[0])
             images.append(image)
             found.append(boxes)
-            seconds, dropped = seconds + took, dropped + num_dropped
+            seconds.append(took)
+            dropped += num_dropped
         if update:
             update(done, len(truth))
     if not images:
@@ -140,7 +142,7 @@ def evaluate_detector(
         ],
         tally,
         _counts(images, found, dropped, tally),
-        dict(zip(("preparation", "network", "suppression, both thresholds"), (seconds / len(images)).tolist())),
+        dict(zip(PARTS, np.median(seconds, axis=0).tolist())),
         results,
         [f"not used: {truth.losses}"] if truth.losses.counts else [],
     )

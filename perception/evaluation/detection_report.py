@@ -61,7 +61,7 @@ def tables(evaluation: Evaluation) -> list[Table]:
         Table("All classes", summary),
         Table("By class", rows, head),
         *tables_of(evaluation.counts, "Counts"),
-        *tables_of(milliseconds, "Milliseconds per image"),
+        *tables_of(milliseconds, "Milliseconds of an image, median"),
     ]
 
 

@@ -352,7 +352,7 @@ def test_the_command_prints_tables(tmp_path, fake_model):
     words = ["evaluate", "detection", "--model", "any", "--data", str(data), "--side", "96", "--limit", "1"]
     result = CliRunner().invoke(main, words, catch_exceptions=False)
     assert result.exit_code == 0
-    for word in ("AP50", "car", "Counts", "Milliseconds per image"):
+    for word in ("AP50", "car", "Counts", "Milliseconds of an image"):
         assert word in result.output
 
 

@@ -247,6 +247,55 @@ def train_detection_command(
 
 
 @main.command()
+@main.command()
+@click.argument("paths", nargs=-1, type=ANY_PATH, metavar="[IMAGE|VIDEO|FOLDER|RECORDING]...")
+@click.option("--model", help="Name of a model, or path of its card.  [default: detection.model]")
+@click.option("--backend", help="torch, onnx, openvino or tensorrt.  [default: the fastest here]")
+@click.option("--score", type=click.FloatRange(0, 1), help="Boxes must score higher.")
+@click.option("--track", "is_tracked", is_flag=True, help="Follow objects from image to image.")
+@click.option("--out", type=ANY_PATH, help="Folder for annotated images and videos, detections.json and images.json.")
+@click.option("--show-classes", is_flag=True, help="List the classes of the model.")
+@with_config
+def detect(
+    paths: tuple[Path, ...],
+    out: Path | None,
+    show_classes: bool,
+    config_file: Path | None,
+    preset: str | None,
+    overrides: tuple[str, ...],
+    **chosen: Any,
+) -> None:
+    """Find objects in images, videos and the cameras of recordings, and show how long it takes.
+
+    With --out it also writes what was found, drawn and as COCO results. Files that cannot be read are named, the
+    others go on, and the exit code is 3.
+    """
+    from perception.core.errors import ConfigError
+    from perception.pipeline.detect import command_config, table_of
+    from perception.pipeline.detect import detect as search
+    from perception.pipeline.presets import configured
+    from perception.progress import progress
+
+    config = command_config(configured(config_file, preset, overrides), **chosen)
+    if show_classes:
+        from perception.inference.model_card import open_model
+
+        click.echo("\n".join(open_model(config.detection.model).card.classes))
+    if not paths:
+        if show_classes:
+            return
+        raise ConfigError("detect: give images, videos, folders or recordings")
+    with progress("detect") as update:
+        detected = search(paths, config, out, update)
+    show(table_of(detected))
+    for note in detected.notes:
+        click.echo(note)
+    if out is not None:
+        click.echo(f"wrote {out / 'detections.json'}")
+    if detected.loss is not None:
+        raise detected.loss
+
+
 @click.argument("recording", type=ANY_PATH)
 @click.option("--out", type=ANY_PATH, help="MCAP file for Foxglove.  [default: RECORDING.view.mcap in this folder]")
 @click.option("--html", type=ANY_PATH, help="Also write a page for any browser to this file.")

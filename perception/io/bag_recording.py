@@ -67,30 +67,12 @@ class BagRecording:
     def _ordered(self, streams: Collection[str]) -> Iterator[Scan | ImuBatch | ImageFrame]:
         """What was read before a damage is given out before the damage is reported."""
         damage: list[DataLoss] = []
-        for item in batched(in_order(_until_damage(self._items(streams), damage))):
-            event = self._decoded(item) if isinstance(item, PendingImage) else item
+        for item in batched(in_order(_until_damage(_made(self.bag, self._makers(streams)), damage))):
+            event = _decoded(item, self.losses) if isinstance(item, PendingImage) else item
             if event is not None:
                 yield event
         if damage:
             raise damage[0]
-
-    def _items(self, streams: Collection[str]) -> Iterator[Event]:
-        makers = self._makers(streams)
-        for channel, _, raw in self.bag.records(list(makers)):
-            try:
-                item = makers[channel.topic](raw)
-            except InvalidInput as error:
-                self.losses.add(f"{channel.topic}: {error}")
-                continue
-            if item is not None:
-                yield item
-
-    def _decoded(self, image: PendingImage) -> ImageFrame | None:
-        try:
-            return image.decode()
-        except InvalidInput as error:
-            self.losses.add(f"image of {image.message.header.frame_id!r}: {error}")
-            return None
 
     def _makers(self, streams: Collection[str]) -> dict[str, Maker]:
         makers: dict[str, Maker] = {}
@@ -117,6 +99,21 @@ class BagRecording:
         return (*rows, ("cameras", "; ".join(cameras))) if cameras else rows
 
 
+def camera_frames(bag: Bag, cameras: Collection[CameraTopics], max_pixels: int) -> Iterator[ImageFrame]:
+    """The images of some cameras in the order of time; what cannot be read is counted in the losses of the bag.
+
+    Raises `DataLoss` after the readable part of a damaged bag.
+    """
+    makers = camera_makers(bag, cameras, max_pixels)
+    damage: list[DataLoss] = []
+    for item in in_order(_until_damage(_made(bag, makers), damage)):
+        frame = _decoded(item, bag.losses) if isinstance(item, PendingImage) else None
+        if frame is not None:
+            yield frame
+    if damage:
+        raise damage[0]
+
+
 def camera_makers(bag: Bag, cameras: Collection[CameraTopics], max_pixels: int) -> dict[str, Maker]:
     """What makes images, and takes calibrations, of the messages of the cameras' topics.
 
@@ -133,6 +130,26 @@ def camera_makers(bag: Bag, cameras: Collection[CameraTopics], max_pixels: int) 
         makers[name] = _info_maker(bag.decoder(name), decoders)
     _take_first(bag, {name: makers[name] for name in infos})
     return makers
+
+
+def _made(bag: Bag, makers: dict[str, Maker]) -> Iterator[Event]:
+    """What the makers make of the messages of their topics, in the order of the file."""
+    for channel, _, raw in bag.records(list(makers)):
+        try:
+            item = makers[channel.topic](raw)
+        except InvalidInput as error:
+            bag.losses.add(f"{channel.topic}: {error}")
+            continue
+        if item is not None:
+            yield item
+
+
+def _decoded(image: PendingImage, losses: Losses) -> ImageFrame | None:
+    try:
+        return image.decode()
+    except InvalidInput as error:
+        losses.add(f"image of {image.message.header.frame_id!r}: {error}")
+        return None
 
 
 def _image_maker(decode: Callable[[Any], Any], decoder: CameraDecoder) -> Maker:

@@ -138,7 +138,7 @@ class DetectionStage:
         return config.model_copy(update={"nms": nms})
 
     def _detections(self, item: ImageFrame, boxes: "DetectedBoxes", names: tuple[str, ...]) -> Detections:
-        rows, ids = slice(None), np.zeros(len(boxes), dtype=np.int64)
+        rows, ids = np.arange(len(boxes)), np.zeros(len(boxes), dtype=np.int64)
         if self.config.tracking.is_enabled:
             from perception.detection.tracking.tracker import reported
 

@@ -12,6 +12,7 @@ from perception import __version__
 from perception.core.errors import PerceptionError
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
 CONFIG_OPTIONS = (
     click.option("--config", "config_file", type=FILE, help="YAML file with overrides of the defaults."),
@@ -247,7 +248,6 @@ def train_detection_command(
 
 
 @main.command()
-@main.command()
 @click.argument("paths", nargs=-1, type=ANY_PATH, metavar="[IMAGE|VIDEO|FOLDER|RECORDING]...")
 @click.option("--model", help="Name of a model, or path of its card.  [default: detection.model]")
 @click.option("--backend", help="torch, onnx, openvino or tensorrt.  [default: the fastest here]")
@@ -296,6 +296,7 @@ def detect(
         raise detected.loss
 
 
+@main.command()
 @click.argument("recording", type=ANY_PATH)
 @click.option("--out", type=ANY_PATH, help="MCAP file for Foxglove.  [default: RECORDING.view.mcap in this folder]")
 @click.option("--html", type=ANY_PATH, help="Also write a page for any browser to this file.")
@@ -396,6 +397,62 @@ def show_model(model: str) -> None:
     from perception.inference.models import details
 
     show(details(model))
+
+
+@models.command("import")
+@click.argument("checkpoint", type=FILE)
+@click.option("--name", help="How the model is called from now on.  [default: the name of the file]")
+def import_model(checkpoint: Path, name: str | None) -> None:
+    """Take an official LeYOLO checkpoint (.pt) over into your store, as safetensors, ONNX and a card.
+
+    The file is read without running anything of it. Its licence (AGPL-3.0) goes into the card.
+    """
+    from perception.inference.importing import import_leyolo
+    from perception.inference.model_card import models_folder
+
+    model = import_leyolo(checkpoint, models_folder(), name)
+    click.echo(f"wrote {model.folder / model.card.name}.json; use it as {model.card.name}")
+
+
+@main.command()
+@click.argument("model")
+@click.option(
+    "--backend",
+    type=click.Choice(["onnx", "openvino", "tensorrt", "tensorrt_rtx"]),
+    default="onnx",
+    show_default=True,
+    help="onnx: a file and its card; openvino: .xml and .bin; tensorrt, tensorrt_rtx: an engine for this GPU.",
+)
+@click.option("--precision", type=click.Choice(["f32", "f16", "int8"]), default="f32", show_default=True)
+@click.option(
+    "--shape", metavar="HxW", help="Fixed size of the input in px.  [default: any size; engines: up to a square]"
+)
+@click.option("--batch", default=1, show_default=True, type=click.IntRange(1, 256), help="Images at once.")
+@click.option("--decode", "end", flag_value="decode", help="End with boxes and scores of every point (onnx).")
+@click.option("--nms", "end", flag_value="nms", help="End with the boxes that remain, 300 rows of 6 (onnx).")
+@click.option("--score-threshold", default=0.25, show_default=True, type=click.FloatRange(0, 1), help="Of --nms.")
+@click.option("--iou-threshold", default=0.7, show_default=True, type=click.FloatRange(0, 1), help="Of --nms.")
+@click.option("--calibration", type=FOLDER, help="Folder of images like those it will see; int8 needs it.")
+@click.option("--out", type=ANY_PATH, help="Folder.  [default: ./MODEL; engines: the cache, where they are looked for]")
+@click.option("--force", "is_forced", is_flag=True, help="Build an engine anew although there is one that fits.")
+def export(model: str, shape: str | None, end: str | None, **chosen: Any) -> None:
+    """Write MODEL (a name or the path of a card) for other programs, in another precision, or as an engine.
+
+    \b
+    perception export leyolo-nano --precision f16            adds a float16 file to ./leyolo-nano
+    perception export leyolo-nano --nms --out detector       one file from pixels to boxes
+    perception export leyolo-nano --backend tensorrt --precision f16
+                                                             builds what `--backend tensorrt` then runs
+    """
+    from perception.inference.model_card import open_model
+    from perception.pipeline.export import ExportOptions, parse_shape
+    from perception.pipeline.export import export as write
+    from perception.progress import progress
+
+    options = ExportOptions(shape=parse_shape(shape), end=end or "raw", **chosen)  # type: ignore[arg-type]
+    with progress("export") as update:
+        path = write(open_model(model), options, lambda line: click.echo(f"perception: {line}", err=True), update)
+    click.echo(f"wrote {path}")
 
 
 @main.group(cls=Evaluate)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COMPARED_SHAPES = ((1, 3, 64, 96), (2, 3, 96, 64))  # of the inputs at which ONNX and torch are compared
 TOLERANCE = 1e-4  # of the largest output, float32 weights
 COMPRESSED_TOLERANCE = 2e-2  # of the largest output, weights rounded to float16
+INT8_TOLERANCE = 0.5  # of the largest output: more means that the calibration did not see such images
 INPUTS = (TensorSpec(name="images", shape=("batch", IMAGE_CHANNELS, "height", "width")),)
 
 
@@ -91,6 +92,21 @@ def compare(network: "LeYolo", model: "ModelProto", tolerance: float) -> float:
         worst = max(worst, _difference(answers(network, [images]), run({"images": images})))
     if not worst <= tolerance:
         raise ModelError(f"ONNX: differs from torch by {worst:.2g} of the largest output, more than {tolerance:.2g}")
+    return worst
+
+
+def agreement(expected: "ModelProto", model: "ModelProto", inputs: Mapping[str, np.ndarray], tolerance: float) -> float:
+    """The largest difference between the outputs of two graphs, as a share of the largest output.
+
+    Raises `ModelError` beyond the tolerance.
+    """
+    from perception.inference.onnx import evaluator
+
+    want, have = (evaluator(graph.SerializeToString())(inputs) for graph in (expected, model))
+    largest = max(float(np.abs(array).max()) for array in want.values())
+    worst = max(float(np.abs(array - have[name]).max()) for name, array in want.items()) / largest
+    if not worst <= tolerance:
+        raise ModelError(f"ONNX: differs from float32 by {worst:.2g} of the largest output, more than {tolerance:.2g}")
     return worst
 
 

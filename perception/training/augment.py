@@ -128,7 +128,7 @@ class Augmenter:
             high = np.clip(np.rint(np.minimum(corner + size, 2 * side) * zoom + shift), 0, window).astype(int)
             scale = zoom * side / float(self._pictures.sizes[picture].max())
             offset = corner * zoom + shift
-            tiles.append(Tile(picture, scale, (offset[0], offset[1]), (*low, *high)))
+            tiles.append(Tile(picture, scale, (float(offset[0]), float(offset[1])), (*low.tolist(), *high.tolist())))
         return tiles
 
 

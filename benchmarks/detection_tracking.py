@@ -4,21 +4,33 @@ Boxes come from a detector, or from labels that are degraded like those of one: 
 while, hidden objects score low, sides wobble, and some boxes are invented.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.detection_peers import cache_folder, data_folder
+from benchmarks.jobs import ROOT
+from benchmarks.options import BenchOptions
+from benchmarks.peers import OURS
+from benchmarks.result import Result, Target, target
 from perception.core.classes import DETECTED, TO_DETECTED, VOID, Class
 from perception.core.labels import ObjectLabels
 from perception.detection.boxes import DetectedBoxes
 from perception.detection.tracking.config import TrackingConfig
 from perception.detection.tracking.tracker import Tracker
-from perception.evaluation.tracking import TrackedFrame, frame_of
+from perception.evaluation.tracking import TrackedFrame, TrackingScores, frame_of
+from perception.evaluation.tracking import measure as score
 from perception.io.datasets.frames import Dataset, View
 from perception.io.datasets.names import class_of
+from perception.io.datasets.opening import open_dataset
+from perception.kernels import tracking as kernels
 from perception.kernels.tracking import overlaps
 
+CLIPS, HELD_OUT, KITTI = "clips", "held-out clips", "kitti_raw_0005"
+FIRST_SEED, NUM_CLIPS, SECONDS, RATE = 1_000_100, 4, 15.0, 10  # of the clips; pictures per second
+SHARED = ROOT.parent / "shared" / "data"
 IOU_LINKING = "IoU linking"
 DEGRADED = "labels, degraded"
 IDF1_TARGET = 0.75
@@ -41,6 +53,7 @@ class Moment:
 
 
 Clip = Sequence[Moment]
+Clips = Sequence[Clip]
 Found = Sequence[DetectedBoxes]  # by image
 Ids = Sequence[np.ndarray]  # by image
 
@@ -56,6 +69,101 @@ class Degradation:
     best_score: float = 0.85
     score_noise: float = 0.12  # standard deviation, varying over about five images
     invented: float = 1.0  # boxes per image
+
+
+def measure(options: BenchOptions, result: Result) -> None:
+    """IDF1 and HOTA of the tracker and of plain linking, on degraded labels and on what the detector finds."""
+    config = TrackingConfig()
+    kernels.warm_up()
+    detect = detector(config, result)
+    for data, clips in ((HELD_OUT, held_out_clips(options)), (KITTI, kitti_clips(result))):
+        shaken = [degraded(clip, seed) for seed, clip in enumerate(clips)]
+        compare(result, f"{data}: {DEGRADED}", clips, shaken, config)
+        if detect is not None and clips:
+            compare(result, data, clips, [[detect(pixels_of(m)) for m in clip] for clip in clips], config)
+
+
+def targets(result: Result) -> list[Target]:
+    """What the tracker must reach on held-out clips."""
+    ours, plain = (result.value(method, HELD_OUT, "IDF1") for method in (OURS, IOU_LINKING))
+    above = None if ours is None or plain is None else ours - plain
+    return [
+        target("tracking: IDF1, held-out clips", IDF1_TARGET, ours, ">="),
+        target("tracking: IDF1 above plain IoU linking", 0.0, above, ">"),
+    ]
+
+
+def detector(config: TrackingConfig, result: Result) -> Detect | None:
+    """The packaged detector with all boxes that the tracker wants to see; None where it is not there."""
+    from perception.core.errors import PerceptionError
+    from perception.detection.config import DetectionConfig, NmsConfig
+    from perception.detection.detector import open_detector
+
+    settings = DetectionConfig(nms=NmsConfig(score_threshold=config.low_score), num_threads=1)
+    try:
+        found = open_detector(settings, (480, 640))
+    except PerceptionError as error:
+        result.add(OURS, HELD_OUT, "IDF1", None, f"not measured: {error}")
+        return None
+    return lambda pixels: in_detected(found.detect(pixels), found.class_names)
+
+
+def held_out_clips(options: BenchOptions) -> list[list[Moment]]:
+    """Drives of a camera through held-out worlds, every picture labelled. Made where missing, in some minutes."""
+    from perception.world.picture_set import ANNOTATIONS, PictureSetConfig, write_picture_set
+
+    per_world = round(SECONDS * RATE)  # every picture that the camera takes
+    config = PictureSetConfig(first_seed=FIRST_SEED, num_worlds=NUM_CLIPS, per_world=per_world, duration=SECONDS)
+    places = [folder / CLIPS for folder in (data_folder(), cache_folder())]
+    out = next((place for place in places if (place / ANNOTATIONS).is_file()), None)
+    if out is None:
+        options.say(f"tracking: {NUM_CLIPS * per_world} pictures of {NUM_CLIPS} held-out drives")
+        out = write_picture_set(places[0], config)
+    dataset = open_dataset(out)
+    return [clip_of(dataset, str(seed)) for seed in config.seeds]
+
+
+def kitti_clips(result: Result) -> list[list[Moment]]:
+    """The real drive with boxes that are followed; none where it is not there."""
+    if not (SHARED / KITTI).is_dir():
+        result.add(OURS, KITTI, "IDF1", None, "not measured: ../shared is not there")
+        return []
+    return [clip_of(open_dataset(SHARED / KITTI))]
+
+
+def compare(result: Result, data: str, clips: Clips, found: Sequence[Found], config: TrackingConfig) -> None:
+    """Rows of the tracker and of plain linking on the same boxes."""
+    if not clips:
+        return
+    start = time.perf_counter()
+    ours = [tracked(clip, boxes, config) for clip, boxes in zip(clips, found)]
+    seconds = time.perf_counter() - start
+    plain = [linked(boxes) for boxes in found]
+    for method, ids in ((OURS, ours), (IOU_LINKING, plain)):
+        add_scores(result, method, data, score(map(judged, clips, found, ids)))
+    num_images = sum(map(len, clips))
+    result.add(OURS, data, "time per image", 1e3 * seconds / num_images, "ms")
+    result.add(OURS, data, "boxes per image", sum(len(b) for boxes in found for b in boxes) / num_images, "")
+
+
+def add_scores(result: Result, method: str, data: str, scores: TrackingScores) -> None:
+    """One row for each score."""
+    values = {
+        "IDF1": scores.idf1,
+        "HOTA": scores.hota,
+        "DetA": scores.detection,
+        "AssA": scores.association,
+        "MOTA": scores.mota,
+        "switches": scores.switches,
+    }
+    for metric, value in values.items():
+        result.add(method, data, metric, value, "")
+
+
+def pixels_of(moment: Moment) -> np.ndarray:
+    """The image of a moment, which has one."""
+    assert moment.view is not None
+    return moment.view.pixels()
 
 
 def clip_of(dataset: Dataset, camera: str | None = None) -> list[Moment]:

@@ -7,6 +7,7 @@ and image, and has `track_id` where the object is followed.
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +45,14 @@ class DetectionCounts:
             "tracks": tracks,
             "by_class": by_class,
         }
+
+
+def counted(series: Iterable[Detections]) -> DetectionCounts:
+    """What was found in some images."""
+    counts = DetectionCounts()
+    for detections in series:
+        counts.add(detections)
+    return counts
 
 
 class ResultsWriter:

@@ -11,7 +11,7 @@ from perception.core.errors import DataLoss, InvalidInput
 from perception.core.geometry import inverse
 from perception.core.health import Health
 from perception.core.trajectory import Trajectory
-from perception.core.types import OdometryUpdate, RegistrationReport, Scan
+from perception.core.types import Detections, OdometryUpdate, RegistrationReport, Scan
 from perception.io.recording import Recording
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.full import FULL
@@ -33,13 +33,14 @@ class ReplayResult:
     num_runs: int  # 1 + restarts at the origin; the trajectory is that of the longest run
     wall_time: float  # s
     loss: DataLoss | None = None  # set when the recording ended early
+    detections: list[Detections] | None = None  # of each image, in the order of time; None: nobody asked for them
 
     def digest(self) -> str:
         """SHA-256 of stamps and poses: equal for equal trajectories, bit for bit."""
         return hashlib.sha256(self.trajectory.stamps_ns.tobytes() + self.trajectory.poses.tobytes()).hexdigest()
 
 
-RESULTS = ("odometry",)  # streams that a replay keeps; stages that serve none of them do not run unless asked for
+RESULTS = ("odometry", "detections")  # streams that a replay keeps; other stages do not run unless asked for
 _Pose = tuple[int, np.ndarray, RegistrationReport, Health]
 
 
@@ -49,6 +50,7 @@ class _Collector:
 
     sweeps: dict[int, tuple[int, int]] = field(default_factory=dict)  # by end of sweep
     runs: list[list[_Pose]] = field(default_factory=lambda: [[]])  # a reset starts a new one
+    detections: list[Detections] = field(default_factory=list)
 
     def sink(self, stream: str, item: object) -> None:
         if stream == "odometry_reset":
@@ -56,6 +58,8 @@ class _Collector:
         elif stream == "odometry" and isinstance(item, OdometryUpdate):
             odometry = item.odometry
             self.runs[-1].append((odometry.stamp_ns, odometry.T_odom_base, item.report, odometry.health))
+        elif stream == "detections" and isinstance(item, Detections):
+            self.detections.append(item)
 
     def longest(self) -> list[_Pose]:
         """Poses of the longest run: those before and after a reset have no common origin."""
@@ -71,12 +75,12 @@ def replay(
 ) -> ReplayResult:
     """Run the pipeline over `recording`; `on_scan` is called with (scans done, scans in all).
 
-    `rate`: times real time, 0 for as fast as possible. `stages`: by name; else those that the results need. The
-    recording is read for what they need and no more: without a stage that wants images none is decoded. Raises
-    `InvalidInput` when the recording gives no pose.
+    `rate`: times real time, 0 for as fast as possible. `stages`: by name; else those that the results need and `config`
+    enables. The recording is read for what they need and no more: without a stage that wants images none is decoded.
+    Raises `InvalidInput` when the recording gives no pose, and what a stage raises that cannot be made.
     """
     kept, pace, num_scans, loss = _Collector(), Pace(rate), 0, None
-    pipeline = FULL.producing(RESULTS) if stages is None else FULL.only(stages)
+    pipeline = FULL.enabled(config).producing(RESULTS) if stages is None else FULL.only(stages)
     runner = Runner(pipeline, config, recording.rig, kept.sink)
     start = time.perf_counter()
     try:
@@ -122,4 +126,5 @@ def _result(runner: Runner, kept: _Collector, num_scans: int, wall_time: float, 
         num_runs=sum(bool(run) for run in kept.runs),
         wall_time=wall_time,
         loss=loss,
+        detections=kept.detections if "detection" in runner.workers else None,
     )

@@ -18,6 +18,8 @@ from perception.core.files import write_atomic
 from perception.core.health import Level
 from perception.evaluation.report import RunReport, write_report
 from perception.evaluation.trajectory import TrajectoryErrors, evaluate
+from perception.io.detection_results import ResultsWriter, counted
+from perception.io.image_sources import name_of
 from perception.io.recording import Recording, Summary, open_recording
 from perception.io.trajectories import write_kitti, write_tum
 from perception.pipeline.config import PerceptionConfig
@@ -48,7 +50,8 @@ def replay_to_folder(
 ) -> DataLoss | None:
     """Replay the recording at `path` and write its results to the folder `out`.
 
-    Writes odometry.tum, odometry_kitti.txt, metrics.json, config.yaml and report.html. Returns what was lost of a
+    Writes odometry.tum, odometry_kitti.txt, metrics.json, config.yaml and report.html, and detections.json with
+    images.json where `config` enables detection. Returns what was lost of a
     damaged recording, whose readable part was used. Raises `InvalidInput` and `ConfigError` as `open_recording` does.
     """
     from rich.console import Console
@@ -80,8 +83,18 @@ def write_results(out: Path, run: Run) -> None:
     write_tum(out / "odometry.tum", run.result.trajectory)
     write_kitti(out / "odometry_kitti.txt", lidar_poses(run.result, run.recording))
     write_atomic(out / "config.yaml", to_yaml(run.config))
+    write_detections(out, run.result)
     write_report(out / "report.html", report_of(run))
     write_atomic(out / "metrics.json", json.dumps(run.metrics, indent=1, allow_nan=False))
+
+
+def write_detections(out: Path, result: ReplayResult) -> None:
+    """Write detections.json and images.json where detection ran."""
+    if result.detections is None:
+        return
+    with ResultsWriter(out) as writer:
+        for detections in result.detections:
+            writer.add(name_of(detections), detections)
 
 
 def metrics_of(recording: Recording, result: ReplayResult, errors: TrajectoryErrors | None) -> dict[str, Any]:
@@ -113,6 +126,8 @@ def metrics_of(recording: Recording, result: ReplayResult, errors: TrajectoryErr
         "counters": result.counters,
         "trajectory_sha256": result.digest(),
     }
+    if result.detections is not None:
+        metrics["detections"] = counted(result.detections).to_json()
     if errors is not None:
         metrics["accuracy"] = errors.to_json()
     return metrics
@@ -128,7 +143,7 @@ def report_of(run: Run) -> RunReport:
         "iterations": np.array([report.num_iterations for report in result.reports]),
         "translation not determined": np.array([report.is_degenerate for report in result.reports]),
     }
-    shown = ("recording", "time", "memory_peak_mb", "health", "trajectory_sha256")
+    shown = ("recording", "time", "memory_peak_mb", "health", "detections", "trajectory_sha256")
     return RunReport(
         title=f"Replay of {run.recording.path.name}",
         summary=replace(summary, notes=(*summary.notes, *result.notes)),
@@ -136,7 +151,7 @@ def report_of(run: Run) -> RunReport:
         reference=run.recording.reference,
         errors=run.errors,
         highlights=(("of real time, replay alone", f"{factor} x"),) if factor is not None else (),
-        metrics={name: run.metrics[name] for name in shown},
+        metrics={name: run.metrics[name] for name in shown if name in run.metrics},
         timings={
             name: (stamps[: len(ms)], ms[: len(stamps)])
             for name, ms in result.cpu_ms.items()
@@ -179,6 +194,9 @@ def show_metrics(console: "Console", metrics: dict[str, Any]) -> None:
             f"{stage}: CPU per {_input_of(stage)} {quantiles['median']:.2f} ms median, {quantiles['p95']:.2f} ms p95"
         )
     console.print(f"health: {metrics['health']['not_ok_percent']} % of the scans not OK")
+    if "detections" in metrics:
+        found = metrics["detections"]
+        console.print(f"{found['objects']} objects found in {found['images']} images, {found['tracks']} tracks")
     if "accuracy" in metrics:
         accuracy = metrics["accuracy"]
         console.print(

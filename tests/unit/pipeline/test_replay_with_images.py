@@ -1,14 +1,20 @@
 """A recording with LiDAR, IMU and cameras: what the odometry says does not depend on who looks at the images."""
 
+import json
+
 import numpy as np
 import pytest
 from rosbags.typesys import Stores
 
+from perception.core.errors import ModelError
+from perception.detection import detector as detectors
 from perception.io import images
 from perception.io.recording import open_recording
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.replay import replay
+from perception.pipeline.results import finished, write_results
 from tests.contract import room
+from tests.unit.detection.fakes import CLASSES, SURE, detector
 from tests.unit.io.bags import CLOUD, IMAGE, IMU, INFO, TF, Factory, write_ros2
 
 NUM_SCANS = 8
@@ -81,3 +87,40 @@ def test_images_that_are_refused_leave_the_trajectory_alone(bag):
     refused = run(bag, ["odometry", "camera"], **config)
     assert refused.digest() == run(bag).digest()
     assert refused.counters["camera"]["refused"] == 4 * NUM_SCANS
+
+
+@pytest.fixture
+def fake_network(monkeypatch):
+    box = (1, 160.0, 120.0, 480.0, 360.0, SURE)
+    monkeypatch.setattr(detectors, "open_detector", lambda config, size: detector([box], config))
+
+
+def test_detection_runs_where_it_is_enabled_and_leaves_the_trajectory_alone(bag, fake_network):
+    plain, seeing = run(bag), run(bag, detection={"is_enabled": True})
+    assert plain.detections is None
+    assert "detection" not in plain.counters
+    assert seeing.digest() == plain.digest()
+    assert len(seeing.detections) == 4 * NUM_SCANS
+    assert {found.frame_id for found in seeing.detections} == {"left", "right"}
+    assert seeing.counters["detection"] == {"images": 4 * NUM_SCANS, "objects": 4 * NUM_SCANS}
+    assert any("detection: fake on fake" in note for note in seeing.notes)
+    assert len(run(bag, ["odometry", "camera", "detection"]).detections) == 4 * NUM_SCANS
+
+
+def test_what_was_found_is_written_and_counted_in_metrics_and_report(bag, fake_network, tmp_path):
+    config = PerceptionConfig.model_validate({"detection": {"is_enabled": True}})
+    recording = open_recording(bag, config.input)
+    write_results(tmp_path, finished(recording, config, replay(recording, config)))
+    results = json.loads((tmp_path / "detections.json").read_text())
+    images = json.loads((tmp_path / "images.json").read_text())["images"]
+    assert len(results) == len(images) == 4 * NUM_SCANS
+    assert {result["track_id"] for result in results if "track_id" in result} == {1}
+    found = json.loads((tmp_path / "metrics.json").read_text())["detections"]
+    assert found == {"images": 32, "objects": 32, "tracks": 2, "by_class": {CLASSES[1]: 32}}
+    assert "by_class" in (tmp_path / "report.html").read_text()
+
+
+def test_a_model_that_is_not_there_ends_the_replay_that_asked_for_it(bag, monkeypatch, tmp_path):
+    monkeypatch.setenv("PERCEPTION_MODELS", str(tmp_path))
+    with pytest.raises(ModelError, match="no-such-model"):
+        run(bag, detection={"is_enabled": True, "model": "no-such-model"})

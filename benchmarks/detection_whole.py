@@ -9,15 +9,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from statistics import mean, median
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.detection_accuracy import MODELS, pictures
+from benchmarks.detection_speed import MEDIAN, MINIMUM, NO_AMX
 from benchmarks.jobs import child
 from benchmarks.options import BenchOptions
-from benchmarks.peers import OURS
 from benchmarks.result import Result, Target, target
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def measure(options: BenchOptions, result: Result) -> None:
                 _add(result, data_of(name, num_threads), by_runtime)
     if not has_amx():
         for name in MODELS:
-            result.add(OURS, data_of(name, 1), AUTO_BF16, None, "not measured: no AMX on this CPU")
+            result.add(AUTO_BF16, data_of(name, 1), MINIMUM, None, NO_AMX)
 
 
 def data_of(name: str, num_threads: int) -> str:
@@ -93,14 +93,15 @@ def targets(result: Result) -> list[Target]:
     """What is asked of the whole detector; one thread, and all cores where that was measured."""
     asked = []
     for name in MODELS:
-        found = [row.data for row in result.rows if row.data.startswith(data_of(name, 1).rpartition(",")[0])]
-        for data in dict.fromkeys(found) or [data_of(name, 1)]:
+        every = data_of(name, 1).rpartition(",")[0]
+        found = dict.fromkeys(row.data for row in result.rows if row.data.startswith(every))
+        for data in found or [data_of(name, 1)]:
             for runtime, bound in ((AUTO_F32, 2.5), (AUTO_BF16, 3.0)):
-                value = result.value(OURS, data, f"{runtime}: {SPEED_UP}")
-                asked.append(target(f"{runtime}: {SPEED_UP}, {data}", bound, value, ">=", "x"))
+                value = result.value(runtime, data, SPEED_UP)
+                asked.append(target(f"{runtime}, {SPEED_UP}, {data}", bound, value, ">=", "x"))
             for metric, bound, sense, unit in ((SHARE, 15.0, "<", "%"), (AROUND, 1.2, "<=", "ms")):
-                value = result.value(OURS, data, f"{AUTO_F32}: {metric}")
-                asked.append(target(f"{AUTO_F32}: {metric}, {data}", bound, value, sense, unit))
+                value = result.value(AUTO_F32, data, metric)
+                asked.append(target(f"{AUTO_F32}, {metric}, {data}", bound, value, sense, unit))
     return asked
 
 
@@ -109,24 +110,24 @@ def _add(result: Result, data: str, by_runtime: dict[str, dict[str, Any]]) -> No
     wholes = {}
     for runtime, found in by_runtime.items():
         if found["problem"]:
-            result.add(OURS, data, runtime, None, f"not measured: {found['problem']}")
+            result.add(runtime, data, MINIMUM, None, f"not measured: {found['problem']}")
             continue
         parts = np.array(found["seconds"]) * 1e3  # (calls, 3)
         whole = wholes[runtime] = parts.sum(axis=1)
-        result.add(OURS, data, f"{runtime}: minimum", float(whole.min()), "ms")
-        result.add(OURS, data, f"{runtime}: median", median(whole.tolist()), "ms")
-        for name, column in zip(PARTS, parts.T):
-            result.add(OURS, data, f"{runtime}: {name}, median", median(column.tolist()), "ms")
         around = parts[:, [0, 2]].sum(axis=1)
-        result.add(OURS, data, f"{runtime}: {AROUND}", median(around.tolist()), "ms")
-        result.add(OURS, data, f"{runtime}: {SHARE}", 100 * median((around / whole).tolist()), "%")
-        result.add(OURS, data, f"{runtime}: boxes in an image, mean", mean(found["boxes"]), "")
+        result.add(runtime, data, MINIMUM, float(whole.min()), "ms")
+        result.add(runtime, data, MEDIAN, float(np.median(whole)), "ms")
+        for name, column in zip(PARTS, parts.T):
+            result.add(runtime, data, f"{name}, median", float(np.median(column)), "ms")
+        result.add(runtime, data, AROUND, float(np.median(around)), "ms")
+        result.add(runtime, data, SHARE, 100.0 * float(np.median(around / whole)), "%")
+        result.add(runtime, data, "boxes in an image, mean", mean(found["boxes"]), "")
     for runtime, whole in wholes.items():
-        if EAGER in wholes and runtime != EAGER:
+        if EAGER in wholes:
             eager = wholes[EAGER]
-            result.add(OURS, data, f"{runtime}: {SPEED_UP}", float(eager.min() / whole.min()), "x")
-            medians = f"times faster than {EAGER}, medians"
-            result.add(OURS, data, f"{runtime}: {medians}", median(eager.tolist()) / median(whole.tolist()), "x")
+            result.add(runtime, data, SPEED_UP, float(eager.min() / whole.min()), "x")
+            medians = float(np.median(eager) / np.median(whole))
+            result.add(runtime, data, f"times faster than {EAGER}, medians", medians, "x")
 
 
 def main(source: str, out: str, num_threads: str, rounds: str) -> None:

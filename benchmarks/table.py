@@ -1,6 +1,7 @@
 """Results as tables on a terminal and in Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 from benchmarks.result import BENCHMARK, Result, Row, Target
 
@@ -39,17 +40,24 @@ def markdown_targets(result: Result) -> str:
 
 
 def markdown_rows(result: Result) -> str:
-    """One line for each data set and metric, one column for each method."""
-    measured = [row for row in result.rows if row.method != BENCHMARK]
-    methods = list(dict.fromkeys(row.method for row in measured))
-    cells: dict[tuple[str, str], dict[str, Row]] = {}
-    for row in measured:
-        cells.setdefault((row.data, row.metric), {})[row.method] = row
-    lines = [
-        (*key, *(number(by[m].value) if m in by else "" for m in methods), next(iter(by.values())).unit)
-        for key, by in cells.items()
-    ]
-    return markdown(("data", "metric", *methods, "unit"), lines)
+    """One line for each data set and metric, one column for each method; a new table where the methods change."""
+    by_data: dict[str, dict[str, dict[str, Row]]] = {}
+    for row in result.rows:
+        if row.method != BENCHMARK:
+            by_data.setdefault(row.data, {}).setdefault(row.metric, {})[row.method] = row
+    methods = {data: list(dict.fromkeys(m for by in metrics.values() for m in by)) for data, metrics in by_data.items()}
+    tables = []
+    for _, same in groupby(by_data, key=lambda data: frozenset(methods[data])):
+        part = list(same)
+        lines = [_line(data, metric, by, methods[part[0]]) for data in part for metric, by in by_data[data].items()]
+        tables.append(markdown(("data", "metric", *methods[part[0]], "unit"), lines))
+    return "\n".join(tables)
+
+
+def _line(data: str, metric: str, by: Mapping[str, Row], methods: Iterable[str]) -> tuple[str, ...]:
+    """The cells of one metric; the unit is that of a measured value where there is one."""
+    unit = next((row.unit for row in by.values() if row.value is not None), next(iter(by.values())).unit)
+    return (data, metric, *(number(by[method].value) if method in by else "" for method in methods), unit)
 
 
 def markdown(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:

@@ -399,6 +399,19 @@ def show_model(model: str) -> None:
     show(details(model))
 
 
+@models.command("measure")
+@click.argument("model")
+@click.option(
+    "--size", type=click.IntRange(1), nargs=2, help="Height and width of the input, px.  [default: the card's]"
+)
+@click.option("--threads", "num_threads", default=0, type=click.IntRange(0), help="[default: all physical cores]")
+def measure_model(model: str, size: tuple[int, int] | None, num_threads: int) -> None:
+    """Measure MODEL on every backend here; the backend `auto` goes by the result from then on."""
+    from perception.inference.models import comparison
+
+    show(comparison(model, size, num_threads))
+
+
 @models.command("import")
 @click.argument("checkpoint", type=FILE)
 @click.option("--name", help="How the model is called from now on.  [default: the name of the file]")

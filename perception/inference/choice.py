@@ -172,7 +172,7 @@ def _key(model: Model, options: RuntimeOptions) -> dict[str, Any]:
         "model": model.fingerprint,
         "allowed": [precision for precision in ("bf16", "f16", "int8") if allows(model.card, precision)],
         "cpu": cpu_model(),
-        "has_gpu": has_gpu_device(),
+        "engines": _engines(model) if has_gpu_device() else None,
         "perception": perception.__version__,
         "versions": {name: found for name in DISTRIBUTIONS if (found := _version(name))},
         "shapes": {name: list(shape) for name, shape in sorted(options.shapes.items())},
@@ -180,6 +180,13 @@ def _key(model: Model, options: RuntimeOptions) -> dict[str, Any]:
         "precision": options.precision,
         "device": options.device,
     }
+
+
+def _engines(model: Model) -> dict[str, int]:
+    """Engines of a model with the times they were written: a new one is a new candidate."""
+    from perception.inference.engines import engines_folder
+
+    return {path.name: path.stat().st_mtime_ns for path in sorted(engines_folder().glob(f"{model.card.name}-*.json"))}
 
 
 def _version(distribution: str) -> str | None:

@@ -1,11 +1,12 @@
 """The models at hand, packaged and in the user's store, as tables for people."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perception.core.errors import ModelError
 from perception.inference.model_card import PACKAGED, Model, ModelCard, TensorSpec, model_names, open_model, read_card
-from perception.inference.tensors import one_line
+from perception.inference.tensors import InputCheck, default_shapes, one_line
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -19,7 +20,10 @@ def listing() -> "Table":
     """Every model by name; those whose card cannot be used say why."""
     from rich.table import Table
 
-    table = Table("name", "task", "family", "classes", "input", "MB", "licence", "where")
+    table = Table()
+    table.add_column("name", no_wrap=True)
+    for heading in ("task", "family", "classes", "input", "MB", "licence", "where"):
+        table.add_column(heading, overflow="fold")
     for name, path in sorted(model_names().items()):
         where = "packaged" if path.parent == PACKAGED else str(path.parent)
         try:
@@ -47,6 +51,30 @@ def details(name_or_path: str) -> "Group":
     for metric, result in model.card.metrics.items():
         metrics.add_row(_escaped(metric), _escaped(result if isinstance(result, str) else f"{result:g}"))
     return Group(facts, files, *([metrics] if model.card.metrics else []))
+
+
+def comparison(name_or_path: str, size: tuple[int, int] | None, num_threads: int) -> "Table":
+    """Every backend measured anew at a size (height, width) in px, the fastest first; the others say why not.
+
+    What was measured is also what `auto` goes by from now on. Raises `ModelError`, `InvalidInput` for a size that does
+    not fit the card.
+    """
+    from rich.table import Table
+
+    from perception.inference.choice import measured
+    from perception.inference.hardware import cpu_model, threads
+    from perception.inference.runtime import RuntimeOptions
+
+    model = open_model(name_or_path)
+    shapes = default_shapes(model.card, size)
+    InputCheck(model.card).axes(shapes)
+    found = measured(model, RuntimeOptions(num_threads=num_threads, shapes=shapes), is_fresh=True)
+    sizes = ", ".join("x".join(map(str, shape)) for shape in shapes.values())
+    table = Table("backend", "ms", "", title=f"{_escaped(model.card.name)} at {sizes}")
+    table.caption = f"fastest run, {threads(num_threads)} threads, {_escaped(cpu_model())}"
+    for entry in sorted(found, key=lambda entry: entry.ms or math.inf):
+        table.add_row(entry.name, f"{entry.ms:.3g}" if entry.ms else "", _escaped(entry.problem))
+    return table
 
 
 def _row(name: str, path: Path) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ class _Request:
             elif place != self._bound[row]:
                 self._request.set_tensor(self._names[row], self._tensor(array, shared_memory=True))
             self._bound[row] = place
-        self._request.infer()
+        self._request.infer(share_outputs=True)  # otherwise it copies them once more
         return self._views() if self._results is None else dict(self._results)
 
     def _views(self) -> dict[str, np.ndarray]:

@@ -82,9 +82,9 @@ def output_shape(spec: TensorSpec, axes: Mapping[str, int]) -> tuple[int, ...] |
     return tuple(shape)
 
 
-def default_shapes(card: ModelCard) -> dict[str, tuple[int, ...]]:
-    """Shapes of one example of the size that the card states, by name of the input."""
-    sizes = dict(zip(("height", "width"), card.input_size or ()))
+def default_shapes(card: ModelCard, size: tuple[int, int] | None = None) -> dict[str, tuple[int, ...]]:
+    """Shapes of one example of `size` (height, width), by default that of the card, by name of the input."""
+    sizes = dict(zip(("height", "width"), size or card.input_size or ()))
 
     def size(axis: str | int) -> int:
         return axis if isinstance(axis, int) else sizes.get(axis, card.multiples.get(axis, DEFAULT_AXIS))

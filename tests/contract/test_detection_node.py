@@ -276,3 +276,23 @@ def test_wrong_parameters_are_refused_by_name(robot, network):
         assert "detection.backend" in result.reason
         assert node.set_parameters([Parameter("detection.classes", value=["car"])])[0].successful
         assert node.config.detection.classes == ("car",)
+
+
+def test_a_real_network_runs_in_the_node(robot, tmp_path):
+    for package in ("torch", "onnx", "onnxruntime", "safetensors"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    from perception.inference.export import Description, write_leyolo
+    from tests.unit.inference import leyolos
+
+    names = tuple(f"thing {row}" for row in range(5))
+    description = Description(name="tried", classes=names, licence="Apache-2.0", training_data="Nothing.")
+    write_leyolo(leyolos.network(), description, tmp_path)
+    camera, heard = Camera(robot.node, listens=False), Listener(robot.node)
+    given = {"detection__model": str(tmp_path / "tried.json"), "detection__backend": "onnx", "detection__side": 160}
+    with running(DetectionNode, input__camera_topics=TOPICS, **given):
+        camera.wait_for_node()
+        camera.send_until(lambda: heard.found, "detections", camera=None)
+        found = heard.found[-1].detections
+        assert found
+        assert {detection.results[0].hypothesis.class_id for detection in found} <= set(names)
+        wait_for(lambda: robot.values().get("detection backend", "").startswith("onnx, f32"), "the backend")

@@ -16,7 +16,7 @@ from perception.core.config import validated
 from perception.core.errors import ConfigError, ModelError
 from perception.core.files import write_atomic
 from perception.networks.blocks import ConvShape, ConvUnit
-from perception.networks.reid_graph import FAMILY, ReidConfig
+from perception.networks.reid_graph import FAMILY, INPUT, OUTPUT, ReidConfig
 from perception.networks.weights import fill, read_tensors, safetensors_library, stored
 
 REDUCTION = 4  # of channels inside a block
@@ -89,7 +89,7 @@ class OmniScaleBlock(nn.Module):
         """(B, inputs, H, W) to (B, outputs, H, W)."""
         reduced = self.reduce(features)
         scales = [self.gate(stream(reduced)) for stream in self.streams]
-        return functional.relu(self.restore(torch.stack(scales).sum(dim=0)) + self.skip(features))
+        return functional.relu(self.restore(sum(scales[1:], scales[0])) + self.skip(features))
 
 
 def save_reid(network: ReidNetwork, path: Path) -> None:
@@ -111,6 +111,15 @@ def load_reid(path: Path) -> ReidNetwork:
     network = ReidNetwork(config)
     fill(network, tensors, str(path))
     return network.eval()
+
+
+def exported_reid(network: ReidNetwork, batch: int = 2) -> bytes:
+    """ONNX of a network with folded norms, weights inside; the batch is free."""
+    from perception.networks.export import Signature, exported
+
+    config = network.config
+    signature = Signature((INPUT,), (OUTPUT,), {INPUT: {0: "batch"}})
+    return exported(network, (torch.zeros(batch, 3, config.height, config.width),), signature)
 
 
 def _unit(inputs: int, outputs: int, kernel: int, stride: int = 1) -> ConvUnit:

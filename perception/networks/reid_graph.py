@@ -4,7 +4,8 @@ from pydantic import Field
 
 from perception.core.config import Config
 
-FAMILY = "osnet"
+FAMILY, TASK = "osnet", "re-identification"
+INPUT, OUTPUT = "crops", "embeddings"
 
 
 class ReidConfig(Config):

@@ -23,6 +23,23 @@ class MotionConfig(Config):
     least_noise: float = Field(1.0, ge=0.0, le=100.0, description="Least standard deviation (px) of a detected box.")
 
 
+class AppearanceConfig(Config):
+    """Looks of objects, by which a lost track is known again where its box is no longer met."""
+
+    is_enabled: bool = Field(False, description="Compare looks, too; needs the pixels of the images.")
+    model: str = Field(
+        "osnet-objects", min_length=1, description="Name of a packaged or own model, or path of its card."
+    )
+    backend: str = Field("onnx", description="Runtime of the network.")
+    num_threads: int = Field(1, ge=0, le=1024, description="Threads of the runtime; 0: one for each core.")
+    min_similarity: float = Field(0.6, ge=0.0, le=1.0, description="Least cosine between the looks of one object.")
+    max_distance: float = Field(
+        3.0, gt=0.0, le=100.0, description="Distance from the predicted box, in its standard deviations."
+    )
+    refresh: float = Field(0.5, ge=0.0, le=60.0, description="Time (s) after which the looks of a track are renewed.")
+    memory: float = Field(0.7, ge=0.0, lt=1.0, description="Share of a track's former looks when they are renewed.")
+
+
 class TrackingConfig(Config):
     """Association in two steps: boxes with a high score first, then those with a low one."""
 
@@ -45,6 +62,7 @@ class TrackingConfig(Config):
     max_late: float = Field(0.5, ge=0.0, le=60.0, description="An image older by less (s) is ignored.")
     max_tracks: int = Field(500, ge=1, le=100_000, description="Tracks at most; those lost the longest go first.")
     motion: MotionConfig = Field(default_factory=MotionConfig, description="How boxes move.")
+    appearance: AppearanceConfig = Field(default_factory=AppearanceConfig, description="What objects look like.")
 
     @model_validator(mode="after")
     def _check_order(self) -> "TrackingConfig":

@@ -43,6 +43,13 @@ def correct(states: np.ndarray, covariances: np.ndarray, corners: np.ndarray, co
     kernels.correct(states, covariances, boxes, _variances(boxes, config))
 
 
+def distances(states: np.ndarray, covariances: np.ndarray, corners: np.ndarray, config: MotionConfig) -> np.ndarray:
+    """How far the middles of boxes (M, 4) are from those of tracks (N), in standard deviations: (N, M)."""
+    boxes = to_centers(corners.astype(np.float64))
+    variances = covariances[:, None, :2, 0] + _variances(boxes, config)[None, :, :2]
+    return np.sqrt((((boxes[None, :, :2] - states[:, None, :2, 0]) ** 2) / variances).sum(axis=-1))
+
+
 def shared_velocity(states: np.ndarray) -> np.ndarray:
     """What moves all boxes alike, (2,) px/s along x and y: the median; 0 without tracks."""
     return np.median(states[:, :2, 1], axis=0) if len(states) else np.zeros(2)

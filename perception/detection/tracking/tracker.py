@@ -7,17 +7,22 @@ boxes, for small and fast ones, as in F. Yang et al., "Hard to Track Objects wit
 Appearances? Make It Easier by Buffering the Matching Space", WACV 2023. Written from the papers.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from perception.core.stamps import NS_PER_S, StampGuard, Verdict, to_seconds
 from perception.detection.boxes import DetectedBoxes
 from perception.detection.tracking import kalman
-from perception.detection.tracking.association import assigned
+from perception.detection.tracking.association import NOBODY, Claims
 from perception.detection.tracking.config import TrackingConfig
-from perception.detection.tracking.tracks import Tracks, no_tracks
+from perception.detection.tracking.tracks import Tracks, blended, no_tracks
 from perception.kernels.tracking import overlaps
 
-NOBODY = -1  # owner of a box that no track claims
+if TYPE_CHECKING:
+    from perception.detection.tracking.appearance import Appearance
+
+NEVER = -(2**62)  # ns: looks that are not known are renewed at once
 
 
 class Tracker:
@@ -26,17 +31,19 @@ class Tracker:
     `guard.counts` tells how many images were used, and how many were not because of their stamps.
     """
 
-    def __init__(self, config: TrackingConfig) -> None:
+    def __init__(self, config: TrackingConfig, appearance: "Appearance | None" = None) -> None:
+        """`appearance` None: the configured one, where looks are compared. Raises `ModelError`."""
         self.config = config
+        self.appearance = appearance or _configured(config)
         self.guard = StampGuard(round(config.max_gap * NS_PER_S), round(config.max_late * NS_PER_S))
-        self.tracks: Tracks = no_tracks()
+        self.tracks: Tracks = self._none()
         self._stamp_ns = self._previous_ns = 0  # of the image at hand or last used, and of the one before
         self._last_id = 0
 
     def reset(self) -> None:
         """End all tracks; numbers are not given again."""
         self.guard.reset()
-        self.tracks = no_tracks()
+        self.tracks = self._none()
 
     def update(self, stamp_ns: int, boxes: DetectedBoxes, pixels: np.ndarray | None = None) -> np.ndarray:
         """The number of the track of each box, (N,) int64, 0: none (yet).
@@ -50,10 +57,11 @@ class Tracker:
         if verdict in (Verdict.DUPLICATE, Verdict.LATE, Verdict.UNCONFIRMED):
             return ids
         if verdict in (Verdict.GAP, Verdict.REWIND):
-            self.tracks = no_tracks()
+            self.tracks = self._none()
         self._predict(stamp_ns)
-        owners = self._owners(boxes)
+        owners = self._owners(boxes, pixels)
         self._continue(boxes, owners)
+        self._remember(boxes, owners, pixels)
         claimed = owners != NOBODY
         ids[claimed] = self.tracks.ids[owners[claimed]]
         self._end()
@@ -68,30 +76,24 @@ class Tracker:
             kalman.predict(self.tracks.states, self.tracks.covariances, seconds, self.config.motion)
         self._previous_ns, self._stamp_ns = self._stamp_ns, stamp_ns
 
-    def _owners(self, boxes: DetectedBoxes) -> np.ndarray:
+    def _owners(self, boxes: DetectedBoxes, pixels: np.ndarray | None) -> np.ndarray:
         """Row of the track of each box, (N,) int64; `NOBODY` where none claims it."""
         config, tracks = self.config, self.tracks
-        owners = np.full(len(boxes), NOBODY, dtype=np.int64)
+        claims = Claims(len(tracks), len(boxes))
         if not len(tracks) or not len(boxes):
-            return owners
+            return claims.owners
         similarity = self._overlaps(boxes)
         is_high = boxes.scores > config.high_score
         is_low = ~is_high & (boxes.scores > config.low_score)
         is_confirmed = tracks.ids > 0
         is_followed = is_confirmed & (tracks.seen_ns == self._previous_ns)
-        steps = (
-            (is_confirmed, is_high, config.first_iou),
-            (is_followed, is_low, config.second_iou),
-            (~is_confirmed, is_high, config.tentative_iou),
-        )
-        is_free = np.ones(len(tracks), dtype=np.bool_)
-        for may_claim, is_offered, least in steps:
-            rows = np.flatnonzero(may_claim & is_free)
-            columns = np.flatnonzero(is_offered & (owners == NOBODY))
-            pairs = assigned(similarity[np.ix_(rows, columns)], least)
-            owners[columns[pairs.columns]] = rows[pairs.rows]
-            is_free[rows[pairs.rows]] = False
-        return owners
+        claims.make(similarity, is_confirmed, is_high, config.first_iou)
+        if self.appearance is not None and pixels is not None:
+            alike = self._likeness(*claims.open(is_confirmed, is_high), boxes, pixels)
+            claims.make(alike, is_confirmed, is_high, config.appearance.min_similarity)
+        claims.make(similarity, is_followed, is_low, config.second_iou)
+        claims.make(similarity, ~is_confirmed, is_high, config.tentative_iou)
+        return claims.owners
 
     def _overlaps(self, boxes: DetectedBoxes) -> np.ndarray:
         """IoU (tracks, boxes) of boxes that may belong together."""
@@ -101,6 +103,37 @@ class Tracker:
         own_kinds = self.tracks.kinds if self.config.is_class_aware else np.zeros_like(self.tracks.kinds)
         own = kalman.corners_of(self.tracks.states)
         return overlaps(buffered(own, self.config.buffer), own_kinds, buffered(corners, self.config.buffer), kinds)
+
+    def _likeness(self, rows: np.ndarray, columns: np.ndarray, boxes: DetectedBoxes, pixels: np.ndarray) -> np.ndarray:
+        """How alike tracks and boxes look, (tracks, boxes), where some rows and columns may belong together; else 0."""
+        assert self.appearance is not None
+        alike = np.zeros((len(self.tracks), len(boxes)))
+        columns = columns[usable(boxes)[columns]]
+        if not len(rows) or not len(columns):
+            return alike
+        tracks, motion = self.tracks.at(rows), self.config.motion
+        corners = boxes.corners[columns]
+        away = kalman.distances(tracks.states, tracks.covariances, corners, motion)
+        may_meet = away <= self.config.appearance.max_distance
+        if self.config.is_class_aware:
+            may_meet &= tracks.kinds[:, None] == boxes.classes[columns]
+        asked = np.flatnonzero(may_meet.any(axis=0))
+        looks = self.appearance.embed(pixels, corners[asked])
+        alike[np.ix_(rows, columns[asked])] = np.where(may_meet[:, asked], tracks.looks @ looks.T, 0.0)
+        return alike
+
+    def _remember(self, boxes: DetectedBoxes, owners: np.ndarray, pixels: np.ndarray | None) -> None:
+        """Renew the looks of tracks that are clearly seen and whose looks are old."""
+        if self.appearance is None or pixels is None:
+            return
+        config, tracks = self.config.appearance, self.tracks
+        columns = np.flatnonzero((owners != NOBODY) & (boxes.scores > self.config.high_score))
+        age = self._stamp_ns - tracks.looked_ns[owners[columns]]
+        columns = columns[(age >= round(config.refresh * NS_PER_S)) & (tracks.ids[owners[columns]] > 0)]
+        rows = owners[columns]
+        looks = self.appearance.embed(pixels, boxes.corners[columns])
+        tracks.looks[rows] = blended(tracks.looks[rows], looks, config.memory)
+        tracks.looked_ns[rows] = self._stamp_ns
 
     def _continue(self, boxes: DetectedBoxes, owners: np.ndarray) -> None:
         """Correct the tracks that claimed a box, and number those that were found often enough."""
@@ -138,9 +171,9 @@ class Tracker:
         velocity = kalman.shared_velocity(self.tracks.states[is_seen])
         states, covariances = kalman.started(boxes.corners[rows], velocity, self.config.motion)
         stamps, hits = np.full(len(rows), self._stamp_ns, dtype=np.int64), np.ones(len(rows), dtype=np.int64)
-        self.tracks = self.tracks.joined(
-            Tracks(ids[chosen], boxes.classes[rows].copy(), states, covariances, stamps, hits)
-        )
+        looks = np.zeros((len(rows), self.tracks.looks.shape[1]), dtype=np.float32)
+        kinds, never = boxes.classes[rows].copy(), np.full(len(rows), NEVER, dtype=np.int64)
+        self.tracks = self.tracks.joined(Tracks(ids[chosen], kinds, states, covariances, stamps, hits, looks, never))
         return ids
 
     def _make_room(self, wanted: int) -> int:
@@ -152,10 +185,21 @@ class Tracker:
             self.tracks = self.tracks.at(np.setdiff1d(np.arange(len(self.tracks)), given_up))
         return min(wanted, self.config.max_tracks - len(self.tracks))
 
+    def _none(self) -> Tracks:
+        return no_tracks(0 if self.appearance is None else self.appearance.dimensions)
+
     def _new_ids(self, count: int) -> np.ndarray:
         ids = np.arange(self._last_id + 1, self._last_id + 1 + count, dtype=np.int64)
         self._last_id += count
         return ids
+
+
+def _configured(config: TrackingConfig) -> "Appearance | None":
+    if not config.appearance.is_enabled:
+        return None
+    from perception.detection.tracking.appearance import open_appearance
+
+    return open_appearance(config.appearance)
 
 
 def buffered(corners: np.ndarray, share: float) -> np.ndarray:

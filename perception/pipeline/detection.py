@@ -15,6 +15,7 @@ from perception.pipeline.spec import MAX_SOURCES, Output
 if TYPE_CHECKING:
     from perception.detection.boxes import DetectedBoxes
     from perception.detection.detector import Detector
+    from perception.detection.tracking.appearance import Appearance
     from perception.detection.tracking.tracker import Tracker
     from perception.pipeline.config import PerceptionConfig
 
@@ -59,6 +60,7 @@ class DetectionStage:
         self.events: Counter[str] = Counter()
         self._open = open_detector
         self._detector: Detector | None = None
+        self._appearance: Appearance | None = None  # of tracked objects, shared by the cameras
         self._refusal: PerceptionError | None = None  # why there is no detector
         self._trackers: dict[str, Tracker] = {}  # by frame
         self._wrong = ("", 0)  # why the newest answer was refused, and how many were in a row
@@ -123,6 +125,7 @@ class DetectionStage:
             raise self._refusal.with_traceback(None)
         if self._detector is None:
             try:
+                self._appearance = _appearance(self.config)
                 self._detector = self._open(self._lowered(), item.pixels.shape[:2])
             except PerceptionError as error:
                 self._refusal = error
@@ -165,8 +168,17 @@ class DetectionStage:
 
             if len(self._trackers) >= MAX_SOURCES:  # a frame that changes its name must not fill the memory
                 self._trackers.pop(next(iter(self._trackers)))
-            tracker = self._trackers[frame_id] = Tracker(self.config.tracking)
+            tracker = self._trackers[frame_id] = Tracker(self.config.tracking, self._appearance)
         return tracker
+
+
+def _appearance(config: DetectionConfig) -> "Appearance | None":
+    """What compares the looks of objects, where that is asked for."""
+    if not (config.tracking.is_enabled and config.tracking.appearance.is_enabled):
+        return None
+    from perception.detection.tracking.appearance import open_appearance
+
+    return open_appearance(config.tracking.appearance)
 
 
 def _shown(frame: ImageFrame, detections: Detections) -> Any:

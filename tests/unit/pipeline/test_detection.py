@@ -7,6 +7,7 @@ from perception.core.errors import MissingDependency, ModelError
 from perception.core.health import OK, Level
 from perception.core.types import ImageFrame
 from perception.detection.config import DetectionConfig, NmsConfig
+from perception.detection.tracking import appearance
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.detection import DetectionStage, make_detection, warm_up_detection
 from perception.pipeline.full import FULL, live_streams
@@ -175,3 +176,30 @@ def test_detection_is_part_of_the_whole_pipeline_where_it_is_enabled():
     assert [stage.name for stage in FULL.producing(["detections"]).stages] == ["camera", "detection"]
     without = PerceptionConfig.model_validate({"detection": {"is_enabled": True}})
     assert [s.name for s in FULL.enabled(without).fed_by(live_streams(without)).stages] == ["odometry"]
+
+
+def test_cameras_share_the_network_that_compares_looks(monkeypatch):
+    opened = []
+
+    class Looks:
+        dimensions = 2
+
+        def embed(self, pixels, corners):
+            return np.tile(np.array([1.0, 0.0], dtype=np.float32), (len(corners), 1))
+
+    monkeypatch.setattr(appearance, "open_appearance", lambda config: opened.append(Looks()) or opened[-1])
+    bench = Bench(tracking={"appearance": {"is_enabled": True}})
+    for frame_id in ("front", "rear") * 3:
+        found = bench.see(frame_id)[0]["detections"]
+    assert found.track_ids.tolist() == [1]
+    assert len(opened) == 1
+    assert all(tracker.appearance is opened[0] for tracker in bench.stage._trackers.values())
+
+
+def test_without_the_network_that_compares_looks_there_are_no_detections(monkeypatch, tmp_path):
+    monkeypatch.setenv("PERCEPTION_MODELS", str(tmp_path))
+    bench = Bench(tracking={"appearance": {"is_enabled": True, "model": "no-such-model"}})
+    for _ in range(2):
+        with pytest.raises(ModelError, match="no-such-model"):
+            bench.see()
+    assert not bench.opened

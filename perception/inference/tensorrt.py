@@ -2,7 +2,7 @@
 
 Importing the library and starting it may end the process where there is no driver, so that everything that touches
 the GPU waits for a probe in a child process. Buffers have the largest shape of the engine's profile and belong to the
-runtime; each shape is launched as one CUDA graph after its first run.
+runtime; shapes that come again are launched as one CUDA graph each.
 """
 
 import ctypes
@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import ModuleType
@@ -27,7 +26,8 @@ from perception.inference.model_card import Model
 from perception.inference.probe import ROOT, gpu_problem
 from perception.inference.runtime import RuntimeOptions
 from perception.inference.tensorrt_build import LOG, make_logger
-from perception.inference.tensors import InputCheck, Shapes, example
+from perception.inference.tensors import InputCheck, example
+from perception.inference.tensors import Shapes as NamedShapes
 
 PACKAGES = {
     "tensorrt": "TensorRT comes with JetPack, or: pip install tensorrt",
@@ -35,7 +35,8 @@ PACKAGES = {
 }
 PRECISIONS = ("f32", "f16", "int8")
 PROBE_SECONDS = 60
-MAX_GRAPHS = 8  # shapes whose CUDA graph is kept
+MAX_GRAPHS = 4  # shapes that have a context and a CUDA graph of their own
+MAX_SEEN = 64  # shapes that are remembered until they come again
 COMPUTE_CAPABILITY = (75, 76)  # attributes of the CUDA driver: major, minor
 ELEMENTS = {  # by the library's name of the type
     "FLOAT": np.float32,
@@ -46,6 +47,8 @@ ELEMENTS = {  # by the library's name of the type
     "INT64": np.int64,
     "BOOL": np.bool_,
 }
+
+Shapes = tuple[tuple[int, ...], ...]  # of the inputs, in the engine's order
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +160,8 @@ class TensorRtRuntime:
         arrays, _ = self._check.arrays(inputs)
         return self._execution.run({spec.name: array for spec, array in zip(self.inputs, arrays)})
 
-    def warm_up(self, shapes: Shapes) -> None:
-        """As in `Runtime`: the second run is the one that is recorded."""
+    def warm_up(self, shapes: NamedShapes) -> None:
+        """As in `Runtime`: what has run twice is recorded."""
         for _ in range(2):
             self.infer(example(self.inputs, shapes))
 
@@ -175,9 +178,21 @@ class _Tensor:
     host: np.ndarray  # (bytes of the largest shape,) uint8, pinned
     address: int  # of as many bytes on the GPU
 
+    def view(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The beginning of the host buffer as an array."""
+        return self.part(shape).view(self.dtype).reshape(shape)
+
+    def part(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The bytes of the host buffer (N,) that a shape takes."""
+        return self.host[: int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize]
+
 
 class Execution:
-    """An engine, its context and its buffers, on one stream. `library` is the module that built the engine."""
+    """An engine, its contexts and its buffers, on one stream. `library` is the module that built the engine.
+
+    A shape that comes again gets a context of its own and is recorded as a CUDA graph, as long as there is room; a
+    graph is valid only while its context stays as it was.
+    """
 
     def __init__(self, library: Any, engine: bytes, device: Device) -> None:
         self._device = device
@@ -186,116 +201,118 @@ class Execution:
         self._engine = self._runtime.deserialize_cuda_engine(engine)
         if self._engine is None:
             raise ModelError(f"engine: {library.__name__} cannot load it ({self._log.last}); build it again")
-        self._context = self._engine.create_execution_context()
-        if self._context is None:
-            raise ModelError(f"engine: no context ({self._log.last}); is there enough memory on the GPU?")
+        self._any = self._new_context()
         self._tensors = self._allocated(library)
-        self._launches: OrderedDict[tuple[tuple[int, ...], ...], Work | None] = OrderedDict()
-        self._shapes: tuple[tuple[int, ...], ...] = ()
-        self._outputs: dict[str, np.ndarray] = {}
+        self._bind(self._any)
+        self._seen: set[Shapes] = set()
+        self._graphs: dict[Shapes, _Graph] = {}
         self._can_record = True
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs by name, in pinned memory, valid until the next call. Raises `ModelError`."""
-        if self._context is None:
+        if self._engine is None:
             raise ModelError("engine: the runtime is closed; make a new one")
-        shapes = tuple(inputs[tensor.name].shape for tensor in self._tensors if tensor.is_input)
-        if shapes != self._shapes:
-            self._set_shapes(inputs, shapes)
-        for tensor in self._tensors:
-            if tensor.is_input:
-                array = inputs[tensor.name]
-                np.copyto(_view(tensor, array.shape), array, casting="same_kind")
-        self._launch(shapes)
+        given = [tensor for tensor in self._tensors if tensor.is_input]
+        shapes = tuple(inputs[tensor.name].shape for tensor in given)
+        graph = self._graphs.get(shapes)
+        context = self._any if graph is None else graph.context
+        if graph is None:
+            self._set_shapes(context, shapes)
+        for tensor, shape in zip(given, shapes):
+            np.copyto(tensor.view(shape), inputs[tensor.name], casting="same_kind")
+        if graph is None:
+            self._queue(context)
+        else:
+            graph.launch()
         self._device.wait()
-        return dict(self._outputs)
+        if graph is None:
+            self._consider(shapes)
+        return {tensor.name: tensor.view(_shape(context, tensor)) for tensor in self._tensors if not tensor.is_input}
 
     def close(self) -> None:
         """Free everything; may be called twice."""
-        if self._context is not None:
+        if self._engine is not None:
             self._device.wait()
-        self._launches.clear()
-        self._context = self._engine = self._runtime = None
+        self._graphs.clear()
+        self._any = self._engine = self._runtime = None
         self._device.close()
 
+    def _new_context(self) -> Any:
+        context = self._engine.create_execution_context()
+        if context is None:
+            raise ModelError(f"engine: no context ({self._log.last}); is there enough memory on the GPU?")
+        return context
+
     def _allocated(self, library: Any) -> list[_Tensor]:
+        """Buffers for the largest shapes of the profile."""
         names = [self._engine.get_tensor_name(row) for row in range(self._engine.num_io_tensors)]
         inputs = {name for name in names if self._engine.get_tensor_mode(name) == library.TensorIOMode.INPUT}
         for name in inputs:
-            self._context.set_input_shape(name, self._largest(name))
+            self._any.set_input_shape(name, self._largest(name))
         tensors = []
         for name in names:
             dtype = np.dtype(ELEMENTS[self._engine.get_tensor_dtype(name).name])
-            shape = tuple(self._context.get_tensor_shape(name))
+            shape = tuple(self._any.get_tensor_shape(name))
             if min(shape, default=1) < 0:
                 raise ModelError(f"engine: shape {shape} of {name!r} depends on the content; export without it")
             num_bytes = max(1, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
-            address = self._device.allocate(num_bytes)
-            if not self._context.set_tensor_address(name, address):
-                raise ModelError(f"engine: {name!r} takes no buffer ({self._log.last})")
-            tensors.append(_Tensor(name, name in inputs, dtype, self._device.pinned(num_bytes), address))
+            host, address = self._device.pinned(num_bytes), self._device.allocate(num_bytes)
+            tensors.append(_Tensor(name, name in inputs, dtype, host, address))
         return tensors
 
     def _largest(self, name: str) -> tuple[int, ...]:
         shape = tuple(self._engine.get_tensor_shape(name))
         return tuple(self._engine.get_tensor_profile_shape(name, 0)[2]) if -1 in shape else shape
 
-    def _set_shapes(self, inputs: Mapping[str, np.ndarray], shapes: tuple[tuple[int, ...], ...]) -> None:
-        self._shapes = ()
+    def _bind(self, context: Any) -> None:
         for tensor in self._tensors:
-            if tensor.is_input and not self._context.set_input_shape(tensor.name, inputs[tensor.name].shape):
-                shape = inputs[tensor.name].shape
+            if not context.set_tensor_address(tensor.name, tensor.address):
+                raise ModelError(f"engine: {tensor.name!r} takes no buffer ({self._log.last})")
+
+    def _set_shapes(self, context: Any, shapes: Shapes) -> None:
+        for tensor, shape in zip((tensor for tensor in self._tensors if tensor.is_input), shapes):
+            if not context.set_input_shape(tensor.name, shape):
                 raise ModelError(f"engine: {tensor.name} {shape} is outside its profile; export one for this shape")
-        self._outputs = {
-            tensor.name: _view(tensor, tuple(self._context.get_tensor_shape(tensor.name)))
-            for tensor in self._tensors
-            if not tensor.is_input
-        }
-        self._shapes = shapes
 
-    def _launch(self, shapes: tuple[tuple[int, ...], ...]) -> None:
-        """Queue the work: the first time of a shape step by step, then as one recorded graph."""
-        launch = self._launches.get(shapes)
-        if launch is not None:
-            return launch()
-        if shapes in self._launches and self._can_record:
-            launch = self._launches[shapes] = self._recorded()
-        if launch is not None:
-            return launch()
-        self._queue()
-        self._launches.setdefault(shapes, None)
-        while len(self._launches) > MAX_GRAPHS:
-            self._launches.popitem(last=False)
-        return None
-
-    def _recorded(self) -> Work | None:
-        try:
-            return self._device.captured(self._queue)
-        except (ModelError, RuntimeError) as error:
-            LOG.warning("engine: cannot be recorded as a CUDA graph (%s); it runs step by step", error)
-            self._can_record = False
-            return None
-
-    def _queue(self) -> None:
+    def _queue(self, context: Any) -> None:
         for tensor in self._tensors:
             if tensor.is_input:
-                self._device.upload(tensor.address, _used(tensor, self._context))
-        if not self._context.execute_async_v3(self._device.stream):
+                self._device.upload(tensor.address, tensor.part(_shape(context, tensor)))
+        if not context.execute_async_v3(self._device.stream):
             raise ModelError(f"engine: execution failed ({self._log.last})")
         for tensor in self._tensors:
             if not tensor.is_input:
-                self._device.download(_used(tensor, self._context), tensor.address)
+                self._device.download(tensor.part(_shape(context, tensor)), tensor.address)
+
+    def _consider(self, shapes: Shapes) -> None:
+        """Record a shape that has come twice, while there is room; first it runs once in its new context."""
+        if not self._can_record or len(self._graphs) >= MAX_GRAPHS:
+            return
+        if shapes not in self._seen:
+            if len(self._seen) >= MAX_SEEN:
+                self._seen.clear()
+            self._seen.add(shapes)
+            return
+        try:
+            context = self._new_context()
+            self._bind(context)
+            self._set_shapes(context, shapes)
+            self._queue(context)
+            self._device.wait()
+            self._graphs[shapes] = _Graph(context, self._device.captured(lambda: self._queue(context)))
+        except (ModelError, RuntimeError) as error:
+            LOG.warning("engine: cannot be recorded as a CUDA graph (%s); it runs step by step", error)
+            self._can_record = False
 
 
-def _used(tensor: _Tensor, context: Any) -> np.ndarray:
-    """The part of a host buffer (N,) uint8 that the current shape takes."""
-    shape = tuple(context.get_tensor_shape(tensor.name))
-    return tensor.host[: int(np.prod(shape, dtype=np.int64)) * tensor.dtype.itemsize]
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    context: Any
+    launch: Work
 
 
-def _view(tensor: _Tensor, shape: tuple[int, ...]) -> np.ndarray:
-    num_bytes = int(np.prod(shape, dtype=np.int64)) * tensor.dtype.itemsize
-    return tensor.host[:num_bytes].view(tensor.dtype).reshape(shape)
+def _shape(context: Any, tensor: _Tensor) -> tuple[int, ...]:
+    return tuple(context.get_tensor_shape(tensor.name))
 
 
 def _gpu() -> dict[str, str]:

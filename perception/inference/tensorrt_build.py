@@ -19,6 +19,7 @@ LOG = logging.getLogger(__name__)
 GIB = 1 << 30
 PRECISION_FLAGS = {"f32": (), "f16": ("FP16",), "int8": ("INT8",)}  # of versions without strong types
 MAX_CACHE_BYTES = 1 << 28
+PROFILE_SHARING = "PROFILE_SHARING_0806"  # 8.6: several contexts for one profile, as later versions always allow
 WITHOUT_TIMING_CACHE = ("tensorrt_rtx",)  # kernels are chosen when the engine is loaded; its cache does nothing
 MAX_ERRORS = 5  # of the parser, in a message
 
@@ -103,6 +104,9 @@ def _configured(library: Any, builder: Any, network: Any, options: BuildOptions)
             flag = getattr(library.BuilderFlag, name, None)
             if flag is not None:
                 config.set_flag(flag)
+        sharing = getattr(getattr(library, "PreviewFeature", None), PROFILE_SHARING, None)
+        if sharing is not None:
+            config.set_preview_feature(sharing, True)
     profile = _profile(builder, network, options.profiles)
     if profile is not None:
         config.add_optimization_profile(profile)

@@ -15,6 +15,7 @@ import numpy as np
 
 PATIENCE = 3.0  # s for the last answer
 DISCOVERY = 120.0  # s, kernels being compiled and backends being measured included
+REPORT = 1.2  # s until the next diagnostics, at the latest
 WARM = 30  # answers before the measurement begins: the network is loaded with the first image
 
 
@@ -38,6 +39,7 @@ class Camera:
         self.sent: dict[int, float] = {}  # by stamp
         self.heard: dict[int, tuple[float, int]] = {}  # by stamp: when, and the number of boxes
         self.facts: dict[str, str] = {}  # in the newest diagnostics of the node
+        self.before: dict[str, str] = {}  # in those before the measurement
 
     def wait(self) -> None:
         """Until the node has answered a while. Raises `TimeoutError`."""
@@ -48,7 +50,8 @@ class Camera:
             if self.images.get_subscription_count():
                 self.publish()
             time.sleep(0.05)
-        time.sleep(0.5)
+        time.sleep(REPORT)
+        self.before = self.facts
         self.sent.clear()
         self.heard.clear()
 
@@ -110,7 +113,7 @@ def main(source: str, topic: str, rate: str, seconds: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while len(camera.heard) < len(camera.sent) and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(1.2)  # until the next diagnostics
+        time.sleep(REPORT)
     finally:
         stop.set()
         thread.join()
@@ -118,8 +121,8 @@ def main(source: str, topic: str, rate: str, seconds: str) -> None:
         camera.node.destroy_node()
         rclpy.try_shutdown()
     boxes = [number for _, number in camera.heard.values()]
-    found = {"images": len(camera.sent), "latencies": camera.latencies(), "boxes": boxes, "facts": camera.facts}
-    print(json.dumps(found))
+    found = {"images": len(camera.sent), "latencies": camera.latencies(), "boxes": boxes}
+    print(json.dumps({**found, "facts": camera.facts, "before": camera.before}))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ while, hidden objects score low, sides wobble, and some boxes are invented.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +15,14 @@ from benchmarks.jobs import ROOT
 from benchmarks.options import BenchOptions
 from benchmarks.peers import OURS
 from benchmarks.result import Result, Target, target
-from perception.core.classes import DETECTED, TO_DETECTED, VOID, Class
+from perception.core.classes import DETECTED, TO_DETECTED, VOID
+from perception.core.errors import PerceptionError
 from perception.core.labels import ObjectLabels
 from perception.detection.boxes import DetectedBoxes
+from perception.detection.config import DetectionConfig
 from perception.detection.tracking.config import TrackingConfig
-from perception.detection.tracking.tracker import Tracker
-from perception.evaluation.tracking import TrackedFrame, TrackingScores, frame_of
-from perception.evaluation.tracking import measure as score
-from perception.io.datasets.frames import Dataset, View
-from perception.io.datasets.names import class_of
+from perception.evaluation.tracking import TrackingScores, scores
+from perception.evaluation.tracking_run import Clip, Detect, Moment, clips_of, counted, detector, tracked
 from perception.io.datasets.opening import open_dataset
 from perception.kernels import tracking as kernels
 from perception.kernels.tracking import overlaps
@@ -36,26 +35,9 @@ DEGRADED = "labels, degraded"
 IDF1_TARGET = 0.75
 LINKING_IOU = 0.3  # least overlap with the box of the image before
 LINKING_SCORE = 0.4  # boxes that are linked score higher; the best of 0.1, 0.2 ... 0.6 on generated worlds for training
-ANY_CLASS = frozenset([int(Class.OTHERS)])  # regions without labels, as in KITTI, excuse boxes of every class
-FRAME_NS = 100_000_000  # between images without stamps
 
-Detect = Callable[[np.ndarray], DetectedBoxes]
-"""From pixels (H, W, 3) uint8 to the boxes that score above the tracker's low score."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Moment:
-    """One image of a clip."""
-
-    stamp_ns: int
-    labels: ObjectLabels
-    view: View | None = None  # where the pixels are
-
-
-Clip = Sequence[Moment]
 Clips = Sequence[Clip]
 Found = Sequence[DetectedBoxes]  # by image
-Ids = Sequence[np.ndarray]  # by image
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +55,17 @@ class Degradation:
 
 def measure(options: BenchOptions, result: Result) -> None:
     """IDF1 and HOTA of the tracker and of plain linking, on degraded labels and on what the detector finds."""
-    config = TrackingConfig()
+    config = DetectionConfig(num_threads=1)
     kernels.warm_up()
-    detect = detector(config, result)
     for data, clips in ((HELD_OUT, held_out_clips(options)), (KITTI, kitti_clips(result))):
+        if not clips:
+            continue
         shaken = [degraded(clip, seed) for seed, clip in enumerate(clips)]
-        compare(result, f"{data}: {DEGRADED}", clips, shaken, config)
-        if detect is not None and clips:
-            compare(result, data, clips, [[detect(pixels_of(m)) for m in clip] for clip in clips], config)
+        compare(result, f"{data}: {DEGRADED}", clips, shaken, config.tracking)
+        detect = opened(config, data, clips, result)
+        if detect is not None:
+            found = [[detect(moment.view.pixels()) for moment in clip if moment.view] for clip in clips]
+            compare(result, data, clips, found, config.tracking)
 
 
 def targets(result: Result) -> list[Target]:
@@ -93,19 +78,13 @@ def targets(result: Result) -> list[Target]:
     ]
 
 
-def detector(config: TrackingConfig, result: Result) -> Detect | None:
-    """The packaged detector with all boxes that the tracker wants to see; None where it is not there."""
-    from perception.core.errors import PerceptionError
-    from perception.detection.config import DetectionConfig, NmsConfig
-    from perception.detection.detector import open_detector
-
-    settings = DetectionConfig(nms=NmsConfig(score_threshold=config.low_score), num_threads=1)
+def opened(config: DetectionConfig, data: str, clips: Clips, result: Result) -> Detect | None:
+    """The packaged detector; None where it is not there."""
     try:
-        found = open_detector(settings, (480, 640))
+        return detector(config, clips[0][0])
     except PerceptionError as error:
-        result.add(OURS, HELD_OUT, "IDF1", None, f"not measured: {error}")
+        result.add(OURS, data, "IDF1", None, f"not measured: {error}")
         return None
-    return lambda pixels: in_detected(found.detect(pixels), found.class_names)
 
 
 def held_out_clips(options: BenchOptions) -> list[list[Moment]]:
@@ -119,8 +98,7 @@ def held_out_clips(options: BenchOptions) -> list[list[Moment]]:
     if out is None:
         options.say(f"tracking: {NUM_CLIPS * per_world} pictures of {NUM_CLIPS} held-out drives")
         out = write_picture_set(places[0], config)
-    dataset = open_dataset(out)
-    return [clip_of(dataset, str(seed)) for seed in config.seeds]
+    return clips_of(open_dataset(out))
 
 
 def kitti_clips(result: Result) -> list[list[Moment]]:
@@ -128,60 +106,34 @@ def kitti_clips(result: Result) -> list[list[Moment]]:
     if not (SHARED / KITTI).is_dir():
         result.add(OURS, KITTI, "IDF1", None, "not measured: ../shared is not there")
         return []
-    return [clip_of(open_dataset(SHARED / KITTI))]
+    return clips_of(open_dataset(SHARED / KITTI))
 
 
 def compare(result: Result, data: str, clips: Clips, found: Sequence[Found], config: TrackingConfig) -> None:
     """Rows of the tracker and of plain linking on the same boxes."""
-    if not clips:
-        return
     start = time.perf_counter()
     ours = [tracked(clip, boxes, config) for clip, boxes in zip(clips, found)]
     seconds = time.perf_counter() - start
     plain = [linked(boxes) for boxes in found]
     for method, ids in ((OURS, ours), (IOU_LINKING, plain)):
-        add_scores(result, method, data, score(map(judged, clips, found, ids)))
+        add_scores(result, method, data, scores(counted(zip(clips, found, ids))))
     num_images = sum(map(len, clips))
     result.add(OURS, data, "time per image", 1e3 * seconds / num_images, "ms")
     result.add(OURS, data, "boxes per image", sum(len(b) for boxes in found for b in boxes) / num_images, "")
 
 
-def add_scores(result: Result, method: str, data: str, scores: TrackingScores) -> None:
+def add_scores(result: Result, method: str, data: str, found: TrackingScores) -> None:
     """One row for each score."""
     values = {
-        "IDF1": scores.idf1,
-        "HOTA": scores.hota,
-        "DetA": scores.detection,
-        "AssA": scores.association,
-        "MOTA": scores.mota,
-        "switches": scores.switches,
+        "IDF1": found.idf1,
+        "HOTA": found.hota,
+        "DetA": found.detection,
+        "AssA": found.association,
+        "MOTA": found.mota,
+        "switches": found.switches,
     }
     for metric, value in values.items():
         result.add(method, data, metric, value, "")
-
-
-def pixels_of(moment: Moment) -> np.ndarray:
-    """The image of a moment, which has one."""
-    assert moment.view is not None
-    return moment.view.pixels()
-
-
-def clip_of(dataset: Dataset, camera: str | None = None) -> list[Moment]:
-    """The labelled images of one camera (the first where None is named), of classes that are detected."""
-    moments = []
-    for frame in dataset.frames():
-        view = next((view for view in frame.views if camera in (None, view.camera)), None)
-        if view is not None and view.objects is not None:
-            stamp_ns = view.stamp_ns if view.stamp_ns is not None else (len(moments) + 1) * FRAME_NS
-            moments.append(Moment(stamp_ns, asked_for(view.objects), view))
-    return moments
-
-
-def asked_for(labels: ObjectLabels) -> ObjectLabels:
-    """Labels without objects of other classes; regions that are ignored stay."""
-    rows = np.flatnonzero((TO_DETECTED[labels.class_ids] != VOID) | labels.is_ignored)
-    names = ("class_ids", "instance_ids", "boxes", "amodal_boxes", "occlusion", "is_ignored")
-    return ObjectLabels(*(getattr(labels, name)[rows] for name in names))
 
 
 def degraded(clip: Clip, seed: int, how: Degradation = Degradation()) -> list[DetectedBoxes]:
@@ -252,26 +204,3 @@ def linked(found: Found, least_score: float = LINKING_SCORE) -> list[np.ndarray]
         before, before_ids = here, own[rows]
         ids.append(own)
     return ids
-
-
-def tracked(clip: Clip, found: Found, config: TrackingConfig, needs_pixels: bool = False) -> list[np.ndarray]:
-    """Numbers by the tracker."""
-    tracker = Tracker(config)
-    pixels = (m.view.pixels() if needs_pixels and m.view is not None else None for m in clip)
-    return [tracker.update(m.stamp_ns, boxes, image) for m, boxes, image in zip(clip, found, pixels)]
-
-
-def judged(clip: Clip, found: Found, ids: Ids) -> list[TrackedFrame]:
-    """Labels and numbered boxes of each image."""
-    classes = np.array(DETECTED, dtype=np.int64)
-    return [
-        frame_of(moment.labels, boxes.corners, own, classes[boxes.classes], ANY_CLASS)
-        for moment, boxes, own in zip(clip, found, ids)
-    ]
-
-
-def in_detected(boxes: DetectedBoxes, class_names: Sequence[str]) -> DetectedBoxes:
-    """Boxes of a detector of other classes as boxes of `DETECTED`; without the rest."""
-    numbers = TO_DETECTED[[class_of(name) for name in class_names]].astype(np.int64)[boxes.classes]
-    rows = np.flatnonzero(numbers != VOID)
-    return DetectedBoxes(boxes.corners[rows], boxes.scores[rows], numbers[rows])

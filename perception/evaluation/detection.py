@@ -119,11 +119,11 @@ def evaluate_detector(
             pixels = attempt(truth.losses, image.pixels)
             if pixels is None:
                 continue
-            (all_boxes, used), took = _timed(heads, pixels, protocol)
-            boxes, num_dropped = truth.classes.compared(all_boxes)
+            (boxes, used), took = _timed(heads, pixels, protocol)
+            kept, num_dropped = truth.classes.compared(boxes)
             tally.add(image, truth.classes.compared(used)[0])
             images.append(image)
-            found.append(boxes)
+            found.append(kept)
             seconds.append(took)
             dropped += num_dropped
         if update:
@@ -132,20 +132,27 @@ def evaluate_detector(
         raise InvalidInput(
             f"{truth.dataset.path}: no labelled image could be read ({truth.losses or 'none has boxes'})"
         )
-    results = results_of(images, found, truth.classes.category_ids)
+    times = dict(zip(PARTS, np.median(seconds, axis=0).tolist()))
+    return _judged(truth, images, found, tally, _counts(images, found, dropped, tally), times)
+
+
+def _judged(
+    truth: Truth,
+    images: Sequence[ImageTruth],
+    found: Sequence[DetectedBoxes],
+    tally: Tally,
+    counts: dict[str, int],
+    seconds: dict[str, float],
+) -> Evaluation:
+    """All that is said about what was found."""
     summary, per_class = average_precision(images, found, truth.classes.names)
-    return Evaluation(
-        summary,
-        [
-            ClassScores(name, tally.objects(row), *per_class[row], tally.precision(row), tally.recall(row))
-            for row, name in enumerate(truth.classes.names)
-        ],
-        tally,
-        _counts(images, found, dropped, tally),
-        dict(zip(PARTS, np.median(seconds, axis=0).tolist())),
-        results,
-        [f"not used: {truth.losses}"] if truth.losses.counts else [],
-    )
+    classes = [
+        ClassScores(name, tally.objects(row), *per_class[row], tally.precision(row), tally.recall(row))
+        for row, name in enumerate(truth.classes.names)
+    ]
+    results = results_of(images, found, truth.classes.category_ids)
+    notes = [f"not used: {truth.losses}"] if truth.losses.counts else []
+    return Evaluation(summary, classes, tally, counts, seconds, results, notes)
 
 
 def results_of(
@@ -182,7 +189,7 @@ def average_precision(
     with redirect_stdout(io.StringIO()):
         truth, given = coco(), coco()
         truth.dataset = {"images": entries, "categories": categories, "annotations": _annotations(images)}
-        given.dataset = {"images": entries, "categories": categories, "annotations": _judged(images, found)}
+        given.dataset = {"images": entries, "categories": categories, "annotations": _given(images, found)}
         truth.createIndex()
         given.createIndex()
         judge = judge_type(truth, given, "bbox")
@@ -237,7 +244,7 @@ def _annotations(images: Sequence[ImageTruth]) -> list[dict[str, Any]]:
     return rows
 
 
-def _judged(images: Sequence[ImageTruth], found: Sequence[DetectedBoxes]) -> list[dict[str, Any]]:
+def _given(images: Sequence[ImageTruth], found: Sequence[DetectedBoxes]) -> list[dict[str, Any]]:
     """Boxes as pycocotools takes them, rounded as a file of results would hold them."""
     rows = []
     for number, boxes in enumerate(found):

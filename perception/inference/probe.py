@@ -42,7 +42,7 @@ def measure(backend: str, model: Model, options: RuntimeOptions, seconds: float 
     request = {
         "backend": backend,
         "card": model.card.model_dump(mode="json"),
-        "folder": str(model.folder),
+        "folder": str(model.folder.resolve()),
         "options": asdict(options),
     }
     command = [sys.executable, "-m", "perception.inference.probe"]
@@ -72,7 +72,14 @@ def _child(command: list[str], text: str, seconds: float) -> str:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     try:
         done = subprocess.run(
-            command, input=text, capture_output=True, text=True, errors="replace", timeout=seconds, env=environment
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            env=environment,
+            cwd=ROOT,  # Python would import from the current folder first, whoever's that is
         )
     except subprocess.TimeoutExpired:
         raise ModelError(f"it took more than {seconds:g} s") from None

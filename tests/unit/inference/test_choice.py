@@ -236,6 +236,13 @@ def child(code: str, seconds: float = 20.0) -> str:
     return probe._child([sys.executable, "-c", code], "", seconds)
 
 
+def test_a_child_imports_nothing_from_the_current_folder(model: Model, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "onnxruntime.py").write_text("raise SystemExit('imported from the current folder')")
+    monkeypatch.chdir(tmp_path)
+    relative = Model(model.card, Path("model"))
+    assert probe.measure("onnx", relative, RuntimeOptions("f32", 1, shapes=SHAPES)) > 0
+
+
 def test_a_child_that_dies_takes_nothing_with_it() -> None:
     with pytest.raises(ModelError, match="it was ended by SIGSEGV"):
         child("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")

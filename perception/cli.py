@@ -506,6 +506,30 @@ def evaluate_detection(out: Path | None, threshold: float, as_json: bool, **chos
         show(terminal(found))
 
 
+@evaluate.command("tracking")
+@click.option("--data", type=ANY_PATH, required=True, help="Labelled videos: a folder, or COCO's JSON of labels.")
+@click.option("--images", type=ANY_PATH, help="Folder of the images, where they are not beside the labels.")
+@click.option("--set", "overrides", multiple=True, metavar="A=B", help="Of detection, e.g. model=NAME, side=480.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
+def evaluate_following(data: Path, images: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    """HOTA, IDF1 and MOTA of the configured detector and tracker on labelled videos."""
+    import json
+    from dataclasses import asdict
+
+    from perception.core.config import load_config
+    from perception.detection.config import DetectionConfig
+    from perception.evaluation.tracking_run import evaluate_tracking, terminal
+    from perception.progress import progress
+
+    config = load_config(DetectionConfig, overrides=overrides)
+    with progress("follow") as update:
+        found = evaluate_tracking(data, config, images, update)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=1, allow_nan=False))
+    else:
+        show(terminal(found))
+
+
 @evaluate.command("trajectory")
 @click.argument("estimate", type=FILE)
 @click.argument("reference", type=FILE)

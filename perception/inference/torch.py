@@ -132,6 +132,13 @@ def _network(model: Model) -> Any:
             network = load_leyolo(model.path("weights"))
             _compare(model, network.config.model_dump(mode="json"))
             return folded(network)
+        case "osnet":
+            from perception.networks.blocks import folded
+            from perception.networks.reid import load_reid
+
+            embedding = load_reid(model.path("weights"))
+            _compare(model, embedding.config.model_dump(mode="json"))
+            return folded(embedding)
     raise ModelError(f"model {model.card.name}: family: {model.card.family!r} has no torch network; use onnx")
 
 

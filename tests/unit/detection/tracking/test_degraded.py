@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks.detection_tracking import DETECTED, Moment, degraded, judged, linked, tracked
+from benchmarks.detection_tracking import DETECTED, Moment, degraded, linked, tracked
 from perception.core.labels import ObjectLabels
 from perception.detection.tracking.config import TrackingConfig
-from perception.evaluation.tracking import measure
+from perception.evaluation.tracking import scores
+from perception.evaluation.tracking_run import counted
 
 STEP = 100_000_000  # ns
 WIDTH, HEIGHT = 640, 480
@@ -43,8 +44,8 @@ def labels(boxes, kinds, ids):
 def test_the_tracker_keeps_identities_far_better_than_plain_linking(seed):
     clip = drive(seed)
     found = degraded(clip, seed)
-    ours = measure([judged(clip, found, tracked(clip, found, TrackingConfig()))])
-    plain = measure([judged(clip, found, linked(found))])
+    ours = scores(counted([(clip, found, tracked(clip, found, TrackingConfig()))]))
+    plain = scores(counted([(clip, found, linked(found))]))
     assert ours.idf1 >= 0.75
     assert ours.idf1 > plain.idf1 + 0.2
     assert ours.hota > plain.hota
@@ -57,7 +58,7 @@ def test_low_scores_hold_tracks_together_that_high_ones_alone_would_lose():
     high_only = config.model_copy(update={"low_score": config.high_score})
 
     def idf1(settings):
-        return measure(judged(c, f, tracked(c, f, settings)) for c, f in zip(clips, found)).idf1
+        return scores(counted((c, f, tracked(c, f, settings)) for c, f in zip(clips, found))).idf1
 
     assert idf1(config) > idf1(high_only)
 

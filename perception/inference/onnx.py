@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from perception.core.errors import ConfigError, MissingDependency, ModelError
+from perception.inference.cache import cache_folder
 from perception.inference.hardware import threads
 from perception.inference.model_card import ONNX_ROLES, Model, TensorSpec
 from perception.inference.runtime import RuntimeOptions
@@ -132,19 +133,42 @@ def _session(name: str, data: bytes, device: str, num_threads: int) -> Any:
     provider = PROVIDERS[device]
     if provider not in onnxruntime.get_available_providers():
         raise ConfigError(f"device: this onnxruntime has no {provider}; use cpu, or pip install onnxruntime-gpu")
+    _check_gpu(device)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = num_threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = LOG_NOTHING
     settings.add_session_config_entry("session.force_spinning_stop", "1")  # after a run the cores are free at once
-    chain = dict.fromkeys([provider, *(["CUDAExecutionProvider"] if device == "tensorrt" else []), PROVIDERS["cpu"]])
     try:
-        session = onnxruntime.InferenceSession(data, settings, providers=list(chain))
+        session = onnxruntime.InferenceSession(data, settings, providers=providers(device))
     except Exception as error:  # the library's errors share no base
         raise ModelError(f"model {name}: onnxruntime cannot read the ONNX file ({one_line(error)})") from error
     if session.get_providers()[0] != provider:
         raise ModelError(f"device: {provider} does not start here; see its log, or use cpu")
     return session
+
+
+def providers(device: str) -> list[tuple[str, dict[str, str]]]:
+    """Providers of a device with their settings, each behind the one that it stands in for."""
+    chain: list[tuple[str, dict[str, str]]] = [(PROVIDERS["cpu"], {})]
+    if device != "cpu":
+        chain.insert(0, (PROVIDERS["cuda"], {}))
+    if device == "tensorrt":  # building takes minutes, so that its engines are kept
+        folder = str(cache_folder("onnxruntime-tensorrt"))
+        settings = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": folder, "trt_timing_cache_enable": "1"}
+        chain.insert(0, (PROVIDERS["tensorrt"], settings))
+    return chain
+
+
+def _check_gpu(device: str) -> None:
+    """That the driver works, tried where a crash does no harm. Raises `ConfigError`."""
+    if device == "cpu":
+        return
+    from perception.inference.probe import gpu_problem
+
+    problem = gpu_problem("onnx")
+    if problem:
+        raise ConfigError(f"device: {device} does not work here ({problem}); use cpu")
 
 
 def _compare(what: str, specs: tuple[TensorSpec, ...], nodes: list[Any]) -> None:

@@ -86,10 +86,10 @@ def default_shapes(card: ModelCard, size: tuple[int, int] | None = None) -> dict
     """Shapes of one example of `size` (height, width), by default that of the card, by name of the input."""
     sizes = dict(zip(("height", "width"), size or card.input_size or ()))
 
-    def size(axis: str | int) -> int:
+    def elements(axis: str | int) -> int:
         return axis if isinstance(axis, int) else sizes.get(axis, card.multiples.get(axis, DEFAULT_AXIS))
 
-    return {spec.name: tuple(size(axis) for axis in spec.shape) for spec in card.inputs}
+    return {spec.name: tuple(elements(axis) for axis in spec.shape) for spec in card.inputs}
 
 
 def example(specs: Sequence[TensorSpec], shapes: Shapes) -> dict[str, np.ndarray]:

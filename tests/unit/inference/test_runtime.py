@@ -235,6 +235,42 @@ def test_bfloat16_is_refused_where_the_cpu_has_none(model: Model) -> None:
         make_runtime(model, "openvino", "bf16")
 
 
+def test_a_gpu_without_a_working_driver_is_refused_before_it_is_touched(model: Model, monkeypatch) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from perception.inference import probe
+
+    known = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: known)
+    monkeypatch.setattr(probe, "gpu_problem", lambda library: "cuInit fails")
+    for device in ("cuda", "tensorrt"):
+        with pytest.raises(ConfigError, match=rf"device: {device} does not work here \(cuInit fails\); use cpu"):
+            make_runtime(model, "onnx", device=device)
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_that_does_not_start_is_refused_and_not_replaced(model: Model, monkeypatch) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from perception.inference import probe
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has the provider")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(probe, "gpu_problem", lambda library: None)
+    with pytest.raises(ModelError):
+        make_runtime(model, "onnx", device="cuda")
+
+
+def test_engines_of_the_tensorrt_provider_are_kept_in_the_cache(tmp_path: Path, monkeypatch) -> None:
+    from perception.inference.onnx import providers
+
+    monkeypatch.setenv("PERCEPTION_CACHE", str(tmp_path))
+    names = [name for name, _ in providers("tensorrt")]
+    assert names == ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert providers("tensorrt")[0][1]["trt_engine_cache_path"].startswith(str(tmp_path))
+    assert [name for name, _ in providers("cuda")] == names[1:]
+    assert [name for name, _ in providers("cpu")] == names[2:]
+
+
 def test_shapes_that_do_not_fit_the_card_are_refused_at_once(model: Model) -> None:
     with pytest.raises(InvalidInput, match="width: 3 is no multiple of 2"):
         make_runtime(model, shapes={"images": (1, 3, 8, 3)})

@@ -41,6 +41,8 @@ PARITY_BOUNDS = (
     ("gradients, largest difference", 1e-5, ""),
 )
 GENERATED = "generated world, held out"
+BF16_LOSS, MAX_BF16_LOSS = "AP that bf16 loses", 0.3  # points
+NO_AMX = "not measured: no AMX on this CPU"
 
 
 def parity(options: BenchOptions, result: Result) -> None:
@@ -79,6 +81,18 @@ def world(options: BenchOptions, result: Result) -> None:
         result.add(OURS, data, "recall at the threshold of use", _percent(recall), "%")
         for entry in found.classes:
             result.add(OURS, data, f"AP of {entry.name}", *_or_none(entry.average_precision))
+        _add_bf16_loss(result, data, name, folder, found)
+
+
+def _add_bf16_loss(result: Result, data: str, name: str, folder: Path, found: "Evaluation") -> None:
+    """Points of AP that bfloat16 costs, where the CPU has a unit for it."""
+    from perception.inference.hardware import has_amx
+
+    if not has_amx():
+        result.add(OURS, data, BF16_LOSS, None, NO_AMX)
+        return
+    whole, less = found.summary["AP"], _on_model(name, folder, "openvino", "bf16").summary["AP"]
+    result.add(OURS, data, BF16_LOSS, 100.0 * ((whole or 0.0) - (less or 0.0)), "points")
 
 
 def real(options: BenchOptions, result: Result) -> None:
@@ -117,7 +131,9 @@ def targets(result: Result) -> list[Target]:
             data = f"{GENERATED}, {name}"
             asked.append(target(f"{metric}, {data}", bound, result.value(OURS, data, metric), ">=", "%"))
     loss = None if silu is None or hard is None else silu - hard
-    return [*asked, target(f"AP that hard-swish loses, {GENERATED}", 1.5, loss, unit="points")]
+    asked.append(target(f"AP that hard-swish loses, {GENERATED}", 1.5, loss, unit="points"))
+    losses = {data: result.value(OURS, data, BF16_LOSS) for data in (f"{GENERATED}, {name}" for name in MODELS)}
+    return [*asked, *(target(f"{BF16_LOSS}, {data}", MAX_BF16_LOSS, v, unit="points") for data, v in losses.items())]
 
 
 def held_out(options: BenchOptions) -> Path:
@@ -214,11 +230,11 @@ def _category_names() -> tuple[str, ...]:
     return tuple(categories[number] for number in sorted(categories))
 
 
-def _on_model(name: str, data: Path) -> "Evaluation":
-    """A packaged model on a data set, in float32."""
+def _on_model(name: str, data: Path, backend: str = "auto", precision: str = "f32") -> "Evaluation":
+    """A packaged model on a data set."""
     from perception.evaluation.detection_run import DetectionOptions, evaluate_model
 
-    return evaluate_model(DetectionOptions(name, data, side=SIDE, precision="f32"))
+    return evaluate_model(DetectionOptions(name, data, side=SIDE, backend=backend, precision=precision))
 
 
 def _evaluated(heads: "Heads", data: Path, names: tuple[str, ...], side: int, is_square: bool) -> "Evaluation":

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.detection_accuracy import NO_AMX
 from benchmarks.detection_models import NANO, NANO_HARD, PEERS, SMALL, cards
 from benchmarks.detection_peers import SIDES, make_peers, missing_peers
 from benchmarks.jobs import JobFailed, child, cores
@@ -18,7 +19,6 @@ BACKENDS = {"f32": ("onnx", "openvino"), "bf16": ("openvino",)}
 ROUNDS, LONG_ROUNDS = 20, 150
 SECONDS = 1800  # the longest that a child may take
 YOLO11 = PEERS["yolo11n"]
-NO_AMX = "not measured: no AMX on this CPU"
 MEMORY_BACKENDS = ("onnx", "openvino", "torch")
 MINIMUM, MEDIAN = "minimum", "median"
 

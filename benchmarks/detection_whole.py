@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.detection_accuracy import MODELS, pictures
-from benchmarks.detection_speed import MEDIAN, MINIMUM, NO_AMX
+from benchmarks.detection_accuracy import MODELS, NO_AMX, pictures
+from benchmarks.detection_speed import MEDIAN, MINIMUM
 from benchmarks.jobs import child
 from benchmarks.options import BenchOptions
 from benchmarks.result import Result, Target, target

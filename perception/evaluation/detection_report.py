@@ -14,8 +14,9 @@ from perception.evaluation.page import Page, Section, Table, render, tables_of
 CROP, MIN_CROP = 220, 48  # px: side of a picture in the gallery, and the least part of the image that it shows
 MARGIN = 1.0  # of the box, shown around it on each side
 QUALITY = 80  # of JPEG
-RED, GREEN, WHITE = (220, 50, 47), (60, 180, 75), (255, 255, 255)
+RED, GREEN = (220, 50, 47), (60, 180, 75)
 CELL, LABELS = 34, 120  # units of the confusion picture: a cell, and the room for names
+WIDEST = 1.3  # px of the screen for a unit of that picture
 DARK = 0.55  # share above which a cell is written on in white
 EXPLAINED = {
     KINDS[0]: "Boxes with the highest scores that no object explains.",
@@ -75,7 +76,8 @@ def confusion_picture(names: Sequence[str], counts: np.ndarray) -> str:
     rows, columns = [*names, "background"], [*names, "missed"]
     side = LABELS + CELL * len(rows) + 6
     parts = [
-        f'<svg class="chart" viewBox="0 0 {side} {side}" role="img" aria-label="confusion of classes">',
+        f'<svg class="chart" viewBox="0 0 {side} {side}" style="max-width:{WIDEST * side:.0f}px" role="img"'
+        ' aria-label="confusion of classes">',
         *(_label(LABELS - 6, LABELS + CELL * (k + 0.6), name, "end") for k, name in enumerate(rows)),
         *(_label(LABELS + CELL * (k + 0.6), LABELS - 6, name, "start", turned=True) for k, name in enumerate(columns)),
     ]
@@ -137,7 +139,7 @@ def _figure(failure: Failure) -> str:
 
 
 def crop(pixels: np.ndarray, failure: Failure) -> np.ndarray:
-    """The box in its surroundings, (CROP, CROP, 3) uint8 RGB: red what was found, green what is there."""
+    """The box in its surroundings, (CROP, CROP, 3) uint8 RGB: red what was found, green what is there, broad what was missed."""
     import cv2
 
     low, high = failure.box[:2].astype(np.float64), failure.box[2:].astype(np.float64)
@@ -146,10 +148,11 @@ def crop(pixels: np.ndarray, failure: Failure) -> np.ndarray:
     shift = CROP / 2 - scale * (low + high) / 2
     picture = cv2.warpAffine(pixels, np.array([[scale, 0, shift[0]], [0, scale, shift[1]]]), (CROP, CROP))
     near = ~failure.image.is_ignored
-    for box, kind in [(box, GREEN) for box in failure.image.boxes[near]] + [(failure.box, RED)] * bool(failure.found):
+    frames = [(box, GREEN, 1) for box in failure.image.boxes[near]]
+    for box, colour, width in [*frames, (failure.box, RED if failure.found else GREEN, 2)]:
         corners = (np.asarray(box, dtype=np.float64).reshape(2, 2) * scale + shift).round().clip(-CROP, 2 * CROP)
         start, end = corners.astype(int).tolist()
-        cv2.rectangle(picture, start, end, kind, 2 if kind == RED else 1)
+        cv2.rectangle(picture, start, end, colour, width)
     return picture
 
 

@@ -33,7 +33,7 @@ def write_reid(network: "ReidNetwork", description: "Description", folder: Path)
         TensorSpec(name=INPUT, shape=("batch", 3, config.height, config.width)),
         TensorSpec(name=OUTPUT, shape=("batch", config.dimensions)),
     )
-    crops = np.random.default_rng(0).random((NUM_COMPARED, *specs[0].shape[1:]), dtype=np.float32)
+    crops = np.random.default_rng(0).random((NUM_COMPARED, 3, config.height, config.width), dtype=np.float32)
     graph = tidied(read(exported_reid(folded, NUM_COMPARED)))
     for spec in specs:
         set_axes(graph, spec.name, spec.shape)

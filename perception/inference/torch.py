@@ -124,22 +124,23 @@ def _device(wanted: str) -> str:
 
 def _network(model: Model) -> Any:
     """The network of the card's family with its weights, folded. Raises `ModelError`."""
+    path = model.path("weights")
+    network: Any
     match model.card.family:
         case "leyolo":
-            from perception.networks.blocks import folded
             from perception.networks.weights import load_leyolo
 
-            network = load_leyolo(model.path("weights"))
-            _compare(model, network.config.model_dump(mode="json"))
-            return folded(network)
+            network = load_leyolo(path)
         case "osnet":
-            from perception.networks.blocks import folded
             from perception.networks.reid import load_reid
 
-            embedding = load_reid(model.path("weights"))
-            _compare(model, embedding.config.model_dump(mode="json"))
-            return folded(embedding)
-    raise ModelError(f"model {model.card.name}: family: {model.card.family!r} has no torch network; use onnx")
+            network = load_reid(path)
+        case family:
+            raise ModelError(f"model {model.card.name}: family: {family!r} has no torch network; use onnx")
+    from perception.networks.blocks import folded
+
+    _compare(model, network.config.model_dump(mode="json"))
+    return folded(network)
 
 
 def _compare(model: Model, have: Mapping[str, Any]) -> None:

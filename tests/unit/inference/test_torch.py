@@ -20,6 +20,7 @@ NUM_CLASSES = 2
 CONFIG = LeYoloConfig(num_classes=NUM_CLASSES, activation="hard_swish")
 SHAPE = (1, 3, 32, 64)
 FOLDING = 1e-5  # largest difference
+UNIT_LENGTH = 1e-3  # largest difference: small features at random, scaled to length 1
 BF16 = 2e-2  # of the largest output
 
 
@@ -132,6 +133,32 @@ def test_weights_of_another_network_than_the_card_describes_are_refused(model: M
 def test_a_family_without_a_torch_network_is_refused(model: Model) -> None:
     with pytest.raises(ModelError, match="family: 'other' has no torch network; use onnx"):
         make_runtime(with_card(model, family="other"), "torch", device="cpu")
+
+
+def test_networks_for_the_looks_of_objects_are_run_as_well(tmp_path: Path) -> None:
+    from perception.networks.reid import ReidNetwork, save_reid
+    from perception.networks.reid_graph import ReidConfig
+
+    torch.manual_seed(0)
+    config = ReidConfig(stem=8, widths=(16, 16), dimensions=8, height=32, width=32)
+    network = ReidNetwork(config).eval()
+    save_reid(network, tmp_path / "looks.safetensors")
+    card = {
+        "name": "looks",
+        "family": "osnet",
+        "task": "re-identification",
+        "network": config.model_dump(mode="json"),
+        "inputs": [{"name": "crops", "shape": ["batch", 3, 32, 32]}],
+        "outputs": [{"name": "embeddings", "shape": ["batch", 8]}],
+        "licence": "Apache-2.0",
+        "training_data": "None.",
+        "files": {"weights": file_entry(tmp_path / "looks.safetensors")},
+    }
+    runtime = make_runtime(Model(ModelCard.model_validate(card), tmp_path), "torch", device="cpu", num_threads=1)
+    crops = pixels(3, 3, 32, 32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(crops)).numpy()
+    np.testing.assert_allclose(runtime.infer({"crops": crops})["embeddings"], expected, atol=UNIT_LENGTH)
 
 
 def test_another_number_of_outputs_than_in_the_card_is_refused(model: Model) -> None:

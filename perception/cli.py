@@ -247,6 +247,27 @@ def train_detection_command(
     click.echo(f"{'finished' if done.is_complete else 'stopped'} at step {done.step} of {done.steps}: {done.weights}")
 
 
+@train.command("reid")
+@click.option("--data", multiple=True, required=True, type=ANY_PATH, help="Set of `perception pictures`; repeat for more.")
+@click.option("--out", type=ANY_PATH, required=True, help="Folder for the model: weights, ONNX and card.")
+@click.option("--name", default="osnet-objects", show_default=True, help="Of the model.")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="One override, e.g. steps=3000.")
+def train_reid_command(data: tuple[Path, ...], out: Path, name: str, overrides: tuple[str, ...]) -> None:
+    """Train the network that tells objects apart by their looks, for `detection.tracking.appearance`."""
+    from perception.core.config import load_config
+    from perception.inference.export import Description
+    from perception.inference.reid_export import write_reid
+    from perception.progress import progress
+    from perception.training.reid import ReidTrainingConfig, train_and_measure
+
+    config = load_config(ReidTrainingConfig, overrides=overrides)
+    with progress("train") as update:
+        network, metrics = train_and_measure(data, config, lambda step, steps, loss: update(step, steps))
+    words = {"licence": "Apache-2.0", "training_data": "Objects that recur in pictures of generated worlds."}
+    description = Description(name=name, classes=(), is_generated_data=True, metrics=metrics, **words)
+    click.echo(f"wrote {write_reid(network, description, out).path('weights')}: {metrics}")
+
+
 @main.command()
 @click.argument("paths", nargs=-1, type=ANY_PATH, metavar="[IMAGE|VIDEO|FOLDER|RECORDING]...")
 @click.option("--model", help="Name of a model, or path of its card.  [default: detection.model]")

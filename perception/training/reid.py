@@ -39,7 +39,7 @@ class ReidTrainingConfig(Config):
     network: ReidConfig = Field(default_factory=ReidConfig, description="The network.")
     steps: int = Field(1500, ge=1, le=1_000_000, description="Batches in all.")
     worlds: int = Field(4, ge=1, le=64, description="Worlds in a batch.")
-    identities: int = Field(8, ge=1, le=64, description="Objects of each world in a batch.")
+    identities: int = Field(5, ge=1, le=64, description="Objects of each world in a batch.")
     crops: int = Field(4, ge=2, le=64, description="Cut-outs of each object in a batch.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of first weights, batches and augmentation.")
     learning_rate: float = Field(2e-3, gt=0.0, le=1.0, description="Largest; it rises for a tenth and falls as cosine.")
@@ -48,6 +48,7 @@ class ReidTrainingConfig(Config):
     min_side: float = Field(14.0, ge=1.0, le=1000.0, description="Smaller boxes (px) are not learned.")
     max_occlusion: float = Field(0.6, ge=0.0, le=1.0, description="Objects hidden more are not learned.")
     margin: int = Field(8, ge=0, le=64, description="Border (px) of a cut-out that random windows move in.")
+    held_share: float = Field(0.1, gt=0.0, lt=1.0, description="Share of the worlds that is measured with instead.")
     erase: float = Field(0.4, ge=0.0, le=1.0, description="Share of cut-outs of which a part is made grey.")
 
 
@@ -95,6 +96,15 @@ def split(crops: Crops, share: float) -> tuple[Crops, Crops]:
     held = worlds[len(worlds) - max(1, round(share * len(worlds))) :]
     is_held = np.isin(crops.worlds, held)
     return crops.at(np.flatnonzero(~is_held)), crops.at(np.flatnonzero(is_held))
+
+
+def train_and_measure(
+    paths: Sequence[Path], config: ReidTrainingConfig, progress: Progress | None = None
+) -> tuple[ReidNetwork, dict[str, float]]:
+    """A network trained on all worlds but some, and how well it tells the objects of those apart (`measured`)."""
+    learned, held = split(read_crops(paths, config), config.held_share)
+    network = train(learned, config, progress)
+    return network, measured(embedded(network, held, config), held)
 
 
 def train(crops: Crops, config: ReidTrainingConfig, progress: Progress | None = None) -> ReidNetwork:

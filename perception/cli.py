@@ -248,7 +248,7 @@ def train_detection_command(
 
 
 @train.command("reid")
-@click.option("--data", multiple=True, required=True, type=ANY_PATH, help="Set of `perception pictures`; repeat for more.")
+@click.option("--data", multiple=True, required=True, type=ANY_PATH, help="Set of `perception pictures`; repeatable.")
 @click.option("--out", type=ANY_PATH, required=True, help="Folder for the model: weights, ONNX and card.")
 @click.option("--name", default="osnet-objects", show_default=True, help="Of the model.")
 @click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="One override, e.g. steps=3000.")

@@ -64,7 +64,7 @@ def main(verbose: bool) -> None:
 @click.argument("recording", type=ANY_PATH)
 @click.option("--out", type=ANY_PATH, required=True, help="Folder for the results; made when it is not there.")
 @click.option("--rate", default=0.0, show_default="as fast as possible", help="Times real time; waits, never drops.")
-@click.option("--stages", help="These stages, comma separated, e.g. odometry,camera.  [default: odometry]")
+@click.option("--stages", help="These stages, comma separated, e.g. odometry,camera.  [default: those enabled]")
 @with_config
 def replay(
     recording: Path,
@@ -76,6 +76,8 @@ def replay(
     overrides: tuple[str, ...],
 ) -> None:
     """Run the pipeline over RECORDING and write the trajectory, the metrics and report.html to --out.
+
+    With --set detection.is_enabled=true it finds objects in the images, too, and writes detections.json.
 
     RECORDING is a ROS 2 bag (sqlite3 or MCAP), a ROS 1 bag, a KITTI raw or odometry folder, or a folder of scans
     (.bin .pcd .ply .npz) with times.
@@ -112,7 +114,7 @@ def run(
 
     The nodes hear /points, /imu and /tf_static and publish odometry, odometry_imu, path, cloud_registered, /tf and
     /diagnostics. With --set input.camera_topics='[/camera/image_raw]' a camera node joins them and publishes
-    rectified images.
+    rectified images; with --set detection.is_enabled=true also what is found in them.
     """
     from nodes.description import RunOptions
     from nodes.supervisor import supervise

@@ -324,6 +324,7 @@ def detect(
 @click.option("--out", type=ANY_PATH, help="MCAP file for Foxglove.  [default: RECORDING.view.mcap in this folder]")
 @click.option("--html", type=ANY_PATH, help="Also write a page for any browser to this file.")
 @click.option("--rerun", type=ANY_PATH, help="Also write a file for the rerun viewer (.rrd; extra viz).")
+@click.option("--detections", type=FILE, help="detections.json of a replay: drawn beside true boxes, for Foxglove.")
 @click.option("--live", is_flag=True, help="Serve it to Foxglove on this machine, in real time (extra viz).")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535), help="Of the live server.")
 @with_config
@@ -332,6 +333,7 @@ def view(
     out: Path | None,
     html: Path | None,
     rerun: Path | None,
+    detections: Path | None,
     live: bool,
     port: int,
     config_file: Path | None,
@@ -349,7 +351,7 @@ def view(
 
     if out is None and not (html or rerun or live):
         out = Path(f"{recording.resolve().name}.view.mcap")
-    viewer = Viewer(recording, configured(config_file, preset, overrides).input)
+    viewer = Viewer(recording, configured(config_file, preset, overrides).input, detections)
     with progress("view") as update:
         viewer.show(Sinks(out, html, rerun, port if live else None), lambda line: click.echo(line, err=True), update)
 

@@ -9,15 +9,56 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from perception.core.files import atomic_file
 from perception.core.types import Detections
+from perception.io.datasets.fields import field, load_records, numbers, optional
 
 RESULTS, IMAGES = "detections.json", "images.json"
+NUM_SIDES = 4
 BOX_DECIMALS, SCORE_DECIMALS = 3, 5
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBox:
+    """One object in an image: class, score, number of the track ("": none), middle and half size in px."""
+
+    label: str
+    score: float
+    identity: str
+    x: float
+    y: float
+    half_x: float
+    half_y: float
+
+
+def image_name(frame_id: str, stamp_ns: int) -> str:
+    """What an image of a recording is called in results."""
+    return f"{frame_id}/{stamp_ns}"
+
+
+def read_found(path: Path) -> dict[str, list[FoundBox]]:
+    """Boxes by the name of their image, from results that `ResultsWriter` wrote. Raises `InvalidInput`."""
+    found: dict[str, list[FoundBox]] = {}
+    for row, record in enumerate(load_records(path)):
+        where = f"{path}: result {row}"
+        x, y, width, height = numbers(field(record, "bbox", list, where), (NUM_SIDES,), f"{where}: bbox").tolist()
+        identity = optional(record, "track_id", int, where)
+        box = FoundBox(
+            label=field(record, "category", str, where),
+            score=float(field(record, "score", float, where)),
+            identity="" if identity is None else str(identity),
+            x=x + 0.5 * width,
+            y=y + 0.5 * height,
+            half_x=0.5 * width,
+            half_y=0.5 * height,
+        )
+        found.setdefault(field(record, "file_name", str, where), []).append(box)
+    return found
 
 
 class DetectionCounts:

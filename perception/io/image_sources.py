@@ -10,6 +10,7 @@ from perception.core.stamps import NS_PER_S
 from perception.core.types import Detections, ImageFrame
 from perception.io.bags import Bag, is_bag
 from perception.io.config import InputConfig
+from perception.io.detection_results import image_name
 from perception.io.recording import Losses
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp")
@@ -163,4 +164,4 @@ def _bag_source(path: Path, config: InputConfig) -> ImageSource:
 
 def name_of(frame: ImageFrame | Detections) -> str:
     """What an image of a recording is called in results."""
-    return f"{frame.frame_id}/{frame.stamp_ns}"
+    return image_name(frame.frame_id, frame.stamp_ns)

@@ -1,7 +1,7 @@
 """What viewers need beside the recorded messages: boxes on images, boxes and paths in space, coloured masks."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ import numpy as np
 from perception.core.colours import colour_of, instance_colours
 from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
+from perception.io.detection_results import FoundBox, image_name
 from perception.io.messages import ODOM_FRAME, Cube, Messages
 from perception.view.stream import Message, Schema, ros_schema
 
 LINE_LOOP = 2  # foxglove.PointsAnnotation
 BOX_SECONDS = 1  # a box in space disappears so long after it was last seen
 PATH_STEP_NS = NS_PER_S  # between two messages of the path so far
+FOUND = "replayed_detections"  # part of the topic of what a detector found
 MASK_FOLDER = "instance"  # in a generated recording
 _POINT = {"type": "object", "properties": {"x": {"type": "number"}, "y": {"type": "number"}}}
 _COLOUR = {"type": "object", "properties": {key: {"type": "number"} for key in "rgba"}}
@@ -55,17 +57,23 @@ Draw = Callable[[Message], Iterator[Message]]
 
 
 class Overlays:
-    """Draws from the messages of one recording, in their order. `reference`: true poses where they are known."""
+    """Draws from the messages of one recording, in their order. `reference`: true poses where they are known.
 
-    def __init__(self, folder: Path, reference: Trajectory | None) -> None:
-        self.folder, self.reference = folder, reference
+    `found`: what a detector found in the images, by their names in its results.
+    """
+
+    def __init__(
+        self, folder: Path, reference: Trajectory | None, found: Mapping[str, list[FoundBox]] | None = None
+    ) -> None:
+        self.folder, self.reference, self.found = folder, reference, found or {}
         self.write = Messages()
         self._num_images: dict[str, int] = {}
         self._next_path_ns = 0
         self._draw: dict[str, Draw] = {
             "vision_msgs/msg/Detection2DArray": self._boxes_on_image,
             "vision_msgs/msg/Detection3DArray": self._boxes_in_space,
-            "sensor_msgs/msg/CompressedImage": self._masks,
+            "sensor_msgs/msg/CompressedImage": self._on_image,
+            "sensor_msgs/msg/Image": self._found_on_image,
             "sensor_msgs/msg/PointCloud2": self._pose,
         }
 
@@ -75,12 +83,31 @@ class Overlays:
         return draw(message) if draw is not None else iter(())
 
     def _boxes_on_image(self, message: Message) -> Iterator[Message]:
-        time = _time(message.time_ns)
+        boxes = [FoundBox(*best(box), box.id, *extent(box.bbox)) for box in message.decoded().detections]
+        yield self._annotated(message.time_ns, message.topic, boxes)
+
+    def _on_image(self, message: Message) -> Iterator[Message]:
+        yield from self._masks(message)
+        yield from self._found_on_image(message)
+
+    def _found_on_image(self, message: Message) -> Iterator[Message]:
+        """What a detector found in an image, told by its frame and stamp."""
+        if not self.found:
+            return
+        header = message.decoded().header
+        stamp_ns = header.stamp.sec * NS_PER_S + header.stamp.nanosec
+        boxes = self.found.get(image_name(header.frame_id.lstrip("/"), stamp_ns))
+        if boxes is not None:
+            camera = message.topic.strip("/").split("/")[0]
+            yield self._annotated(message.time_ns, f"/{camera}/{FOUND}", boxes)
+
+    @staticmethod
+    def _annotated(time_ns: int, topic: str, boxes: Iterable[FoundBox]) -> Message:
+        time = _time(time_ns)
         points, texts = [], []
-        for box in message.decoded().detections:
-            label, score = best(box)
-            colour = _rgba(colour_of(label), 1.0 if score > 0.0 else 0.35)
-            x, y, half_x, half_y = extent(box.bbox)
+        for box in boxes:
+            colour = _rgba(colour_of(box.label), 1.0 if box.score > 0.0 else 0.35)
+            x, y, half_x, half_y = box.x, box.y, box.half_x, box.half_y
             signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
             ring = [{"x": x + sign_x * half_x, "y": y + sign_y * half_y} for sign_x, sign_y in signs]
             points.append(
@@ -90,14 +117,14 @@ class Overlays:
                 {
                     "timestamp": time,
                     "position": ring[0],
-                    "text": f"{label} {box.id}".strip(),
+                    "text": f"{box.label} {box.identity}".strip(),
                     "font_size": 11.0,
                     "text_color": colour,
                     "background_color": _rgba((0, 0, 0), 0.5),
                 }
             )
         data = json.dumps({"circles": [], "points": points, "texts": texts}).encode()
-        yield Message(message.time_ns, f"{message.topic}/annotations", ANNOTATIONS, data)
+        return Message(time_ns, f"{topic}/annotations", ANNOTATIONS, data)
 
     def _boxes_in_space(self, message: Message) -> Iterator[Message]:
         array = message.decoded()

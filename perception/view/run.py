@@ -9,6 +9,7 @@ import numpy as np
 from perception.core.errors import InvalidInput
 from perception.core.trajectory import Trajectory
 from perception.io.config import InputConfig
+from perception.io.detection_results import read_found
 from perception.io.recording import open_recording
 from perception.view.moments import Moment, moments
 from perception.view.overlays import Overlays
@@ -30,9 +31,10 @@ class Sinks:
 class Viewer:
     """One recording and what is known about it."""
 
-    def __init__(self, path: Path, config: InputConfig) -> None:
-        """Raises `InvalidInput` where `path` is no recording."""
+    def __init__(self, path: Path, config: InputConfig, detections: Path | None = None) -> None:
+        """`detections`: COCO results of this recording, for Foxglove. Raises `InvalidInput` for what is none."""
         self.path, self.source = path, Source(path, config)
+        self.found = read_found(detections) if detections is not None else {}
         self.reference: Trajectory | None = None
         self.T_base_lidar: np.ndarray | None = None
         self.duration = 0.0
@@ -73,7 +75,7 @@ class Viewer:
         from perception.view.foxglove import drawn
 
         folder = self.path if self.path.is_dir() else self.path.parent
-        return drawn(self.source, Overlays(folder, self.reference), update)
+        return drawn(self.source, Overlays(folder, self.reference, self.found), update)
 
     def _moments(self, period: float) -> Iterator[Moment]:
         return moments(self.source, self.reference, period, self.T_base_lidar)

@@ -17,8 +17,9 @@ from perception.core.colours import CLASS_COLOURS, instance_colours
 from perception.core.errors import InvalidInput
 from perception.core.labels import BoxLabels3d, ObjectLabels
 from perception.core.trajectory import Trajectory
-from perception.core.types import Scan
+from perception.core.types import Detections, Scan
 from perception.io.config import InputConfig
+from perception.io.detection_results import ResultsWriter, image_name
 from perception.io.messages import Messages
 from perception.io.trajectories import write_tum
 from perception.view.run import Sinks, Viewer
@@ -250,3 +251,25 @@ def test_every_class_has_a_colour_and_no_instance_is_clear() -> None:
     assert set(CLASS_COLOURS) == set(Class)
     picture = instance_colours(np.array([[0, 1, 2, 65535]]))
     assert picture[0, 0, 3] == 0 and (picture[0, 1:, 3] > 0).all() and len(np.unique(picture[0, :, :3], axis=0)) == 4
+
+
+def test_what_a_detector_found_is_drawn_on_the_image_of_its_frame_and_stamp(recording: Path, tmp_path: Path) -> None:
+    one = np.ones(1, dtype=np.int64)
+    box = np.array([[10, 12, 30, 40]], dtype=np.float32)
+    stamp = START_NS + STEP_NS
+    found = Detections(stamp, "cam", (64, 48), box, np.float32([0.5]), 0 * one, ("car",), 3 * one)
+    with ResultsWriter(tmp_path) as writer:
+        writer.add(image_name("cam", stamp), found)
+    out = tmp_path / "view.mcap"
+    viewer = Viewer(recording, InputConfig(), tmp_path / "detections.json")
+    viewer.show(Sinks(mcap=out), lambda line: None, lambda done, total: None)
+    ((_, _, data),) = read(out)["/cam/replayed_detections/annotations"]
+    drawn = json.loads(data)
+    assert [text["text"] for text in drawn["texts"]] == ["car 3"]
+    assert drawn["points"][0]["points"][0] == {"x": 10.0, "y": 12.0}
+
+
+def test_results_that_are_none_are_refused(recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "detections.json").write_text('[{"bbox": [1, 2, 3]}]')
+    with pytest.raises(InvalidInput, match="bbox"):
+        Viewer(recording, InputConfig(), tmp_path / "detections.json")

@@ -473,7 +473,7 @@ def import_model(checkpoint: Path, name: str | None) -> None:
 @click.option("--calibration", type=FOLDER, help="Folder of images like those it will see; int8 needs it.")
 @click.option("--out", type=ANY_PATH, help="Folder.  [default: ./MODEL; engines: the cache, where they are looked for]")
 @click.option("--force", "is_forced", is_flag=True, help="Build an engine anew although there is one that fits.")
-def export(model: str, shape: str | None, end: str | None, **chosen: Any) -> None:
+def export(model: str, shape: str | None, end: Any, **chosen: Any) -> None:
     """Write MODEL (a name or the path of a card) for other programs, in another precision, or as an engine.
 
     \b
@@ -483,13 +483,21 @@ def export(model: str, shape: str | None, end: str | None, **chosen: Any) -> Non
                                                              builds what `--backend tensorrt` then runs
     """
     from perception.inference.model_card import open_model
-    from perception.pipeline.export import ExportOptions, parse_shape
-    from perception.pipeline.export import export as write
+    from perception.pipeline import export as exporting
     from perception.progress import progress
 
-    options = ExportOptions(shape=parse_shape(shape), end=end or "raw", **chosen)  # type: ignore[arg-type]
-    with progress("export") as update:
-        path = write(open_model(model), options, lambda line: click.echo(f"perception: {line}", err=True), update)
+    options = exporting.ExportOptions(shape=exporting.parse_shape(shape), end=end or "raw", **chosen)
+    opened = open_model(model)
+    exporting.check(opened.card, options)
+
+    def tell(line: str) -> None:
+        click.echo(f"perception: {line}", err=True)
+
+    if options.is_long:
+        with progress("export") as update:
+            path = exporting.export(opened, options, tell, update)
+    else:
+        path = exporting.export(opened, options, tell)
     click.echo(f"wrote {path}")
 
 

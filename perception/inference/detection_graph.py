@@ -4,12 +4,13 @@ The arithmetic is that of `perception.detection.decode` and `.nms`, step by step
 compute for one image, these nodes compute for a batch of any size.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from perception.core.errors import ModelError
-from perception.inference.onnx_graph import Extension, axes_of
+from perception.inference.onnx_graph import Axis, Extension, axes_of
 from perception.networks.leyolo_graph import NUM_BINS, NUM_SIDES, STRIDES
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ def with_decode(model: "ModelProto") -> "ModelProto":
 
     Raises `ModelError` for a model without the raw heads p3, p4, p5 in float32.
     """
-    num_classes = _num_classes(model)
+    num_classes, sizes = _num_classes(model), _sizes(model)
     end = Extension(model, "decode")
-    boxes, scores = _decoded(end, num_classes)
+    boxes, scores = _decoded(end, num_classes, sizes)
     decoded = end.add("Concat", boxes, scores, axis=1)
-    return end.outputs({"decoded": (decoded, np.float32, ("batch", NUM_SIDES + num_classes, "points"))})
+    num_points = sum(height * width for height, width in sizes) if sizes else "points"
+    axes = (_batch(model), NUM_SIDES + num_classes, num_points)
+    return end.outputs({"decoded": (decoded, np.float32, axes)})
 
 
 def with_nms(
@@ -45,7 +48,7 @@ def with_nms(
     """
     num_classes = _num_classes(model)
     end = Extension(model, "nms")
-    boxes, scores = _decoded(end, num_classes)
+    boxes, scores = _decoded(end, num_classes, _sizes(model))
     corners = _corners(end, boxes)
     best = end.add("ReduceMax", scores, axes=[1], keepdims=1)  # (batch, 1, points)
     classes = end.add("Cast", end.add("ArgMax", scores, axis=1, keepdims=1), to=1)
@@ -62,8 +65,8 @@ def with_nms(
     top, count = _top(end, remaining, end.add("Concat", corners, best, classes, axis=1), max_detections)
     return end.outputs(
         {
-            "detections": (top, np.float32, ("batch", max_detections, NUM_SIDES + 2)),
-            "num_detections": (count, np.int32, ("batch",)),
+            "detections": (top, np.float32, (_batch(model), max_detections, NUM_SIDES + 2)),
+            "num_detections": (count, np.int32, (_batch(model),)),
         }
     )
 
@@ -81,13 +84,23 @@ def _num_classes(model: "ModelProto") -> int:
     return channels - BOX_CHANNELS
 
 
-def _decoded(end: Extension, num_classes: int) -> tuple[str, str]:
+def _batch(model: "ModelProto") -> Axis:
+    return axes_of(model, HEADS[0])[0]
+
+
+def _sizes(model: "ModelProto") -> list[tuple[int, int]]:
+    """Height and width of the heads where the file fixes them, else nothing."""
+    sides = [(height, width) for _, _, height, width in (axes_of(model, head) for head in HEADS)]
+    return [(h, w) for h, w in sides if isinstance(h, int) and isinstance(w, int)]
+
+
+def _decoded(end: Extension, num_classes: int, sizes: Sequence[tuple[int, int]]) -> tuple[str, str]:
     """Boxes (batch, 4, points) as cx, cy, w, h in px, and scores (batch, classes, points)."""
     flat = [end.add("Reshape", head, end.constant([0, BOX_CHANNELS + num_classes, -1])) for head in HEADS]
     logits = end.add("Concat", *flat, axis=2)
-    sizes = end.constant([BOX_CHANNELS, num_classes])
-    box_logits, class_logits = end.add_many("Split", (logits, sizes), 2, axis=1)
-    centers, strides = _points(end)
+    channels = end.constant([BOX_CHANNELS, num_classes])
+    box_logits, class_logits = end.add_many("Split", (logits, channels), 2, axis=1)
+    centers, strides = _fixed_points(end, sizes) if sizes else _points(end)
     distances = _distances(end, box_logits)
     low, high = end.add_many("Split", (distances, end.constant([2, 2])), 2, axis=1)
     first, last = end.add("Sub", centers, low), end.add("Add", centers, high)
@@ -104,13 +117,23 @@ def _distances(end: Extension, box_logits: str) -> str:
     return end.add("ReduceSum", end.add("Mul", weights, bins), end.constant([2]), keepdims=0)
 
 
+def _fixed_points(end: Extension, sizes: Sequence[tuple[int, int]]) -> tuple[str, str]:
+    """The same as `_points`, as constants."""
+    grids = [np.stack(np.divmod(np.arange(height * width), width)[::-1]) for height, width in sizes]
+    strides = [np.full(height * width, stride) for (height, width), stride in zip(sizes, STRIDES)]
+    return (
+        end.constant(np.concatenate(grids, axis=1)[None] + CELL_MIDDLE, np.float32),
+        end.constant(np.concatenate(strides)[None, None], np.float32),
+    )
+
+
 def _points(end: Extension) -> tuple[str, str]:
     """Middles of all cells (1, 2, points) x, y in cells, and strides (1, 1, points) in px."""
     centers, strides = [], []
     for head, stride in zip(HEADS, STRIDES):
-        width = end.add("Shape", head, start=3, end=4)  # (1,)
-        area = end.add("ReduceProd", end.add("Shape", head, start=2, end=4), axes=[0], keepdims=0)
-        rows = end.add("Range", end.constant(0), area, end.constant(1))
+        shape = end.add("Shape", head)
+        height, width = (end.add("Gather", shape, end.constant(axis), axis=0) for axis in (2, 3))
+        rows = end.add("Range", end.constant(0), end.add("Mul", height, width), end.constant(1))
         y = end.add("Div", rows, width)
         x = end.add("Sub", rows, end.add("Mul", y, width))
         pair = end.add("Concat", *(end.add("Unsqueeze", axis, end.constant([0])) for axis in (x, y)), axis=0)

@@ -73,7 +73,7 @@ def make_logger(library: Any) -> Any:
             text = " ".join(str(message).split())
             if severity in (library.ILogger.INTERNAL_ERROR, library.ILogger.ERROR):
                 self.last = text
-                LOG.error("%s: %s", library.__name__, text)
+                LOG.warning("%s: %s", library.__name__, text)
             elif severity == library.ILogger.WARNING:
                 LOG.info("%s: %s", library.__name__, text)
             else:

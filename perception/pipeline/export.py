@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -53,13 +53,18 @@ class ExportOptions:
     is_forced: bool = False  # build an engine anew although there is one
     num_calibration: int = MAX_CALIBRATION
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it takes long enough for a progress bar."""
+        return self.backend in ENGINES or self.calibration is not None
 
-def export(model: Model, options: ExportOptions, tell: Tell, progress: Progress) -> Path:
+
+def export(model: Model, options: ExportOptions, tell: Tell, progress: Progress = lambda done, total: None) -> Path:
     """Write what was asked for and return the card or file to use it by.
 
     Raises `ConfigError` for wishes that contradict each other, `ModelError`, `MissingDependency`.
     """
-    _check(model.card, options)
+    check(model.card, options)
     if options.backend in ENGINES:
         return _engine(model, options, tell, progress)
     graph = in_precision(model, options, progress)
@@ -133,7 +138,8 @@ def _range(
     return step, default, -(-largest // step) * step
 
 
-def _check(card: ModelCard, options: ExportOptions) -> None:
+def check(card: ModelCard, options: ExportOptions) -> None:
+    """Raises `ConfigError` for wishes that contradict each other or the card."""
     if options.end != "raw" and options.backend != "onnx":
         raise ConfigError(
             f"--{options.end}: belongs into an ONNX file. Export that first, then give its card: "
@@ -177,8 +183,9 @@ def _beside(model: Model, graph: "ModelProto", options: ExportOptions, differenc
     path = folder / f"{model.card.name}-{options.precision}.onnx"
     write_atomic(path, graph.SerializeToString())
     sentence = f"at most {difference:.2g} of the largest output from float32"
-    files: dict[str, FileEntry] = {**dict(there.files), role: file_entry(path)}  # type: ignore[dict-item]
-    return _with(there, folder, files, {**there.metrics, f"{role}_difference": sentence})
+    return _with(
+        there, folder, {**there.files, role: file_entry(path)}, {**there.metrics, f"{role}_difference": sentence}
+    )
 
 
 def _copied(model: Model, folder: Path) -> ModelCard:
@@ -196,7 +203,7 @@ def _copied(model: Model, folder: Path) -> ModelCard:
     return model.card
 
 
-def _with(card: ModelCard, folder: Path, files: Mapping[str, FileEntry], metrics: Mapping[str, float | str]) -> Path:
+def _with(card: ModelCard, folder: Path, files: Mapping[Any, FileEntry], metrics: Mapping[str, float | str]) -> Path:
     made = ModelCard.model_validate({**card.model_dump(), "files": files, "metrics": metrics})
     path = folder / f"{card.name}.json"
     write_card(made, path)
@@ -207,12 +214,12 @@ def _variant(model: Model, graph: "ModelProto", options: ExportOptions) -> Path:
     """A file with other inputs or outputs, and its own card."""
     from perception.inference.detection_graph import with_decode, with_nms
 
+    if options.shape is not None:
+        graph = _fixed(graph, options)
     if options.end == "decode":
         graph = with_decode(graph)
     elif options.end == "nms":
         graph = with_nms(graph, options.score_threshold, options.iou_threshold)
-    if options.shape is not None:
-        graph = _fixed(model.card, graph, options)
     parts = [model.card.name, *(["x".join(map(str, options.shape))] if options.shape else [])]
     parts += [part for part in (options.end, options.precision) if part not in ("raw", "f32")]
     name, folder = "-".join(parts), options.out or Path(model.card.name)
@@ -222,7 +229,7 @@ def _variant(model: Model, graph: "ModelProto", options: ExportOptions) -> Path:
     return _with(card, folder, {"onnx": file_entry(path)}, dict(model.card.metrics))
 
 
-def _fixed(card: ModelCard, graph: "ModelProto", options: ExportOptions) -> "ModelProto":
+def _fixed(graph: "ModelProto", options: ExportOptions) -> "ModelProto":
     """Batch and sides as numbers; the shapes of the outputs follow."""
     assert options.shape is not None
     sizes = {"batch": options.batch, "height": options.shape[0], "width": options.shape[1]}
@@ -271,7 +278,7 @@ def _ir(model: Model, graph: "ModelProto", options: ExportOptions) -> Path:
     folder = options.out or Path(model.card.name)
     folder.mkdir(parents=True, exist_ok=True)
     if options.shape is not None:
-        graph = _fixed(model.card, graph, options)
+        graph = _fixed(graph, options)
     path = folder / f"{model.card.name}-{options.precision}.xml"
     save_ir(graph.SerializeToString(), path)
     return path
@@ -298,7 +305,11 @@ def _engine(model: Model, options: ExportOptions, tell: Tell, progress: Progress
     cache = folder / f"{options.backend}-{found.version}-{found.gpu or 'no-gpu'}.kernels".replace(" ", "-")
     start = time.perf_counter()
     settings = BuildOptions(options.precision, shapes, timing_cache=cache)
-    engine = build(load_library(options.backend), onnx, settings, progress)
+    try:
+        engine = build(load_library(options.backend), onnx, settings, progress)
+    except ModelError as error:
+        hint = "; its NonMaxSuppression may be what the library does not know: build the engine without --nms"
+        raise ModelError(f"{error}{hint if b'NonMaxSuppression' in onnx else ''}") from error
     car = engines.side_car(engine, model.card.name, key, shapes, time.perf_counter() - start)
     engines.store(engine, car, path)
     if not found.is_usable:

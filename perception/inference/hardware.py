@@ -9,6 +9,7 @@ CPU_FACTS = Path("/proc/cpuinfo")
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of the container this process runs in
 GPU_DEVICES = ("nvidiactl", "dxg", "nvhost-gpu", "nvgpu")  # in /dev: desktops and servers, WSL, Jetsons
 AMX = "amx_bf16"
+BF16 = frozenset((AMX, "avx512_bf16", "bf16"))  # the last: ARM
 
 
 @functools.cache
@@ -29,6 +30,11 @@ def cpu_model() -> str:
 def has_amx() -> bool:
     """Whether the CPU multiplies matrices of bfloat16 in its own unit, where it pays."""
     return AMX in cpu_flags()
+
+
+def has_bf16() -> bool:
+    """Whether the CPU computes with bfloat16 at all."""
+    return bool(BF16 & cpu_flags())
 
 
 def has_gpu_device() -> bool:

@@ -1,7 +1,8 @@
 """PyTorch: the network itself from its weights, its norms folded, channels last. The reference of the other backends.
 
 On a GPU the inputs go through pinned memory. torch has one number of threads per process; it is set for the time of a
-call.
+call. On a CPU without bfloat16 that precision is imitated: numbers are rounded where units for it would round them, so
+that its cost in accuracy is known on any machine.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from perception.core.errors import ConfigError, MissingDependency, ModelError
-from perception.inference.hardware import threads
+from perception.inference.hardware import has_bf16, threads
 from perception.inference.model_card import Model
 from perception.inference.runtime import RuntimeOptions
 from perception.inference.tensors import InputCheck, Shapes, one_line
@@ -38,9 +39,13 @@ class TorchRuntime:
         self._name = model.card.name
         self._check = InputCheck(model.card)
         self._num_threads = threads(options.num_threads)
-        self._dtype = getattr(self._torch, TYPES[options.precision])
+        is_imitated = options.precision == "bf16" and self.device == "cpu" and not has_bf16()
+        self._dtype = getattr(self._torch, TYPES["f32" if is_imitated else options.precision])
         layout = self._torch.channels_last
-        self._network: Any = _network(model).to(self.device, self._dtype, memory_format=layout).requires_grad_(False)
+        network = _network(model).requires_grad_(False)
+        if is_imitated:
+            _round(network, self._torch.bfloat16)
+        self._network: Any = network.to(self.device, self._dtype, memory_format=layout)
         self._buffers: dict[str, Any] = {}  # what is handed out, in memory of the host
 
     def infer(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -141,6 +146,23 @@ def _network(model: Model) -> Any:
 
     _compare(model, network.config.model_dump(mode="json"))
     return folded(network)
+
+
+def _round(network: Any, dtype: Any) -> None:
+    """Let a float32 network compute as with `dtype`: its weights and what its layers answer are rounded to it.
+
+    Biases and sums stay as they are, as in the units that multiply matrices of bfloat16.
+    """
+
+    def rounded(_layer: Any, _inputs: Any, output: Any) -> Any:
+        return output.to(dtype).to(output.dtype)
+
+    for layer in network.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(rounded)
+        weight = getattr(layer, "weight", None)
+        if weight is not None:
+            weight.data = weight.data.to(dtype).to(weight.dtype)
 
 
 def _compare(model: Model, have: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_flags_and_name_of_an_intel_cpu(machine: Path) -> None:
     (machine / "cpuinfo").write_text(INTEL)
-    assert hardware.has_amx()
+    assert hardware.has_amx() and hardware.has_bf16()
     assert "avx2" in hardware.cpu_flags()
     assert hardware.cpu_model() == "Intel(R) Xeon(R) Platinum 6/143/8"
 
@@ -41,11 +41,13 @@ def test_an_arm_cpu_has_no_amx(machine: Path) -> None:
     (machine / "cpuinfo").write_text(ARM)
     assert hardware.cpu_flags() == {"fp", "asimd", "bf16"}
     assert not hardware.has_amx()
+    assert hardware.has_bf16()
     assert hardware.cpu_model()
 
 
 def test_a_machine_that_tells_nothing_has_a_name_and_no_flags(machine: Path) -> None:
     assert hardware.cpu_flags() == frozenset()
+    assert not hardware.has_bf16()
     assert hardware.cpu_model()
 
 

@@ -75,13 +75,33 @@ def test_outputs_are_those_of_the_network_in_changing_shapes(model: Model, netwo
             np.testing.assert_allclose(have, want.numpy(), atol=FOLDING)
 
 
-def test_bfloat16_answers_in_float32_and_nearly_the_same(model: Model) -> None:
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_bfloat16_answers_in_float32_and_nearly_the_same(model: Model, monkeypatch, has_bf16: bool) -> None:
+    from perception.inference import torch as backend
+
+    monkeypatch.setattr(backend, "has_bf16", lambda: has_bf16)
     images = {"images": pixels(*SHAPE)}
     full = make_runtime(model, "torch", "f32", device="cpu", num_threads=1).infer(images)
     low = make_runtime(model, "torch", "bf16", device="cpu", num_threads=1).infer(images)
     for name, want in full.items():
         assert low[name].dtype == np.float32
         assert 0 < np.abs(low[name] - want).max() < BF16 * np.abs(want).max()
+
+
+def test_imitated_bfloat16_is_that_of_torch_but_for_the_order_of_sums(model: Model, monkeypatch) -> None:
+    from perception.inference import torch as backend
+
+    images, found = {"images": pixels(*SHAPE)}, {}
+    for has_bf16 in (True, False):
+        monkeypatch.setattr(backend, "has_bf16", lambda has_bf16=has_bf16: has_bf16)
+        runtime = make_runtime(model, "torch", "bf16", device="cpu", num_threads=1)
+        found[has_bf16] = {name: values.copy() for name, values in runtime.infer(images).items()}
+    full = make_runtime(model, "torch", "f32", device="cpu", num_threads=1).infer(images)
+    for name, want in full.items():
+        apart = {has_bf16: float(np.abs(values[name] - want).mean()) for has_bf16, values in found.items()}
+        assert 0.3 < apart[False] / apart[True] < 3
+        is_rounded = found[False][name].view(np.uint32) & 0xFFFF == 0
+        assert is_rounded.all()
 
 
 def test_the_threads_of_the_process_are_as_before_after_a_call(model: Model, monkeypatch) -> None:

@@ -139,7 +139,7 @@ def _figure(failure: Failure) -> str:
 
 
 def crop(pixels: np.ndarray, failure: Failure) -> np.ndarray:
-    """The box in its surroundings, (CROP, CROP, 3) uint8 RGB: red what was found, green what is there (broad: missed)."""
+    """The box in its surroundings, (CROP, CROP, 3) uint8 RGB: red what was found, green what is there."""
     import cv2
 
     low, high = failure.box[:2].astype(np.float64), failure.box[2:].astype(np.float64)

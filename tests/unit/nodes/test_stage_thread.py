@@ -7,7 +7,7 @@ import pytest
 from nodes.stage_thread import StageThread
 from perception.core.errors import InvalidInput, MissingTransform
 from perception.core.health import OK, Level
-from perception.core.types import ImageFrame, Odometry, OdometryUpdate, RegistrationReport, Scan
+from perception.core.types import Detections, ImageFrame, Odometry, OdometryUpdate, RegistrationReport, Scan
 from perception.pipeline.spec import Stage, latest, ordered
 
 
@@ -198,3 +198,17 @@ def test_images_without_an_output_do_not_fill_the_memory():
     assert len(bench.thread._images) <= 64
     bench.worker.go.set()
     assert bench.thread.stop()
+
+
+def test_latency_of_detections_counts_from_the_arrival_of_their_image(bench):
+    arrival_ns = time.monotonic_ns() - 50_000_000
+    frame = picture("left", 1000)
+    none = np.zeros(0, np.int64)
+    boxes, scores = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+    found = Detections(1000, "left", (2, 2), boxes, scores, none, ("car",), none)
+    bench.worker.step = lambda stream, item: [("detections", found), ("shown", object())]
+    bench.thread.put("in", frame, arrival_ns)
+    bench.wait(lambda: len(bench.out) == 2)
+    assert bench.thread.arrival_ns == arrival_ns
+    assert len(bench.thread.latency._samples_ms) == 1
+    assert 50.0 <= bench.thread.latency.quantiles().p50 < 500.0

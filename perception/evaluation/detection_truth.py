@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 
 import numpy as np
 
 from perception.core.classes import Class
 from perception.core.errors import InvalidInput
+from perception.core.labels import ObjectLabels
 from perception.core.types import check
 from perception.detection.boxes import DetectedBoxes
 from perception.io.datasets.frames import Dataset, View, attempt
@@ -69,16 +71,22 @@ class Truth:
 
     def images(self) -> Iterator[tuple[ImageTruth, ...]]:
         """The labelled images of each frame; none where it cannot be read."""
+        numbers = count()
         for row in self.rows:
             frame = attempt(self.losses, partial(self.dataset.__getitem__, row))
-            views = [] if frame is None else [view for view in frame.views if view.objects is not None]
-            yield tuple(self._image(row, frame.name, view) for view in views)
+            if frame is None:
+                yield ()
+                continue
+            key = self.dataset.keys[row]
+            stated = key.get("id") if isinstance(key, dict) else None  # of COCO, which has one image in a frame
+            yield tuple(
+                self._image(stated if isinstance(stated, int) else next(numbers), frame.name, view, view.objects)
+                for view in frame.views
+                if view.objects is not None and view.category_ids is not None
+            )
 
-    def _image(self, row: int, name: str, view: View) -> ImageTruth:
-        key, objects = self.dataset.keys[row], view.objects
-        if objects is None or view.category_ids is None:
-            raise InvalidInput(f"{view.path}: has no boxes with classes")
-        ids = view.category_ids.tolist()
+    def _image(self, image_id: int, name: str, view: View, objects: ObjectLabels) -> ImageTruth:
+        ids = [] if view.category_ids is None else view.category_ids.tolist()
         everywhere = [self.dataset.categories.get(number) == DONT_CARE for number in ids]
         rows, classes = [], []
         for number, (category, is_region) in enumerate(zip(ids, everywhere)):
@@ -87,7 +95,7 @@ class Truth:
             classes += [kind for kind in kinds if kind != NONE]
         kept = np.array(rows, dtype=np.int64)
         return ImageTruth(
-            int(key["id"]) if isinstance(key, dict) and isinstance(key.get("id"), int) else row,
+            image_id,
             name,
             view.size or view.pixels().shape[1::-1],
             objects.boxes[kept].astype(np.float64),

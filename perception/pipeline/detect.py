@@ -24,7 +24,7 @@ from perception.pipeline.pictures import FOLDER, PictureWriter
 from perception.pipeline.spec import Worker
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 STREAM = "detections_image"
 Update = Callable[[int, int], None]  # images done, in all (0: not known)
@@ -93,23 +93,24 @@ def prefixes(sources: Sequence[ImageSource]) -> list[str]:
     ]
 
 
-def table_of(detected: Detected) -> "Table":
+def table_of(detected: Detected) -> "Group":
     """Objects by class, and how fast it went."""
+    from rich.console import Group
     from rich.table import Table
 
     counts = detected.counts.to_json()
     tracks = f", {counts['tracks']} tracks" if counts["tracks"] else ""
     milliseconds = 1e3 * np.array(detected.seconds[1:] or detected.seconds)  # the first one loads the network
-    caption = (
+    speed = (
         f"{counts['objects']} objects{tracks} in {counts['images']} images; "
         f"{np.median(milliseconds):.1f} ms each, p95 {np.percentile(milliseconds, 95):.1f} ms, without reading"
     )
-    table = Table(caption=caption, caption_justify="left")
+    table = Table()
     table.add_column("class")
     table.add_column("objects", justify="right")
     for name, count in counts["by_class"].items():
         table.add_row(name, str(count))
-    return table
+    return Group(table, speed) if counts["objects"] else Group(speed)
 
 
 @dataclass(slots=True)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from perception.core.config import validated
 from perception.core.errors import ConfigError, ModelError
 from perception.core.files import write_atomic
+from perception.networks.leyolo import LeYolo
 from perception.networks.weights import safetensors_library
 from perception.training.average import RunningAverage
 from perception.training.config import TrainingConfig
@@ -24,7 +25,7 @@ FIXED = ("size", "activation", "classes", "seed")  # fields that a run cannot ch
 class Run:
     """The parts of a run that change with every step."""
 
-    network: nn.Module
+    network: LeYolo
     average: RunningAverage
     optimiser: torch.optim.Optimizer
 

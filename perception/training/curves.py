@@ -45,10 +45,14 @@ def read_curves(path: Path) -> list[Row]:
     """The rows of a file of curves. Raises `InvalidInput`."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            kinds = {field.name: int if field.type is int else float for field in fields(Row)}
-            return [Row(**{name: kinds[name](value) for name, value in row.items()}) for row in csv.DictReader(file)]
+            return [_row(values) for values in csv.DictReader(file)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInput(f"{path}: no curves that can be read ({error})") from None
+
+
+def _row(values: dict[str, str]) -> Row:
+    names = [field.name for field in fields(Row)][2:]
+    return Row(int(values["step"]), int(values["images"]), *(float(values[name]) for name in names))
 
 
 def _short(value: float) -> str:

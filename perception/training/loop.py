@@ -81,7 +81,8 @@ class Trainer:
         self._device = _device(config)
         self._num_pictures = len(pictures)
         self._batches = Batches(pictures, config, share)
-        network = LeYolo(config.network).to(self._device, memory_format=torch.channels_last)
+        network = LeYolo(config.network).to(self._device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs forget it
         self._run = Run(network, RunningAverage(network, config.average), make_optimiser(network, config.optimiser))
         self._step = 0
         self._curves = Curves(out / CURVES, 0)

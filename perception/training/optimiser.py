@@ -15,6 +15,7 @@ from perception.core.errors import ModelError
 from perception.training.config import OptimiserConfig
 
 MEAN, SQUARE, MOMENTUM = "exp_avg", "exp_avg_sq", "momentum_buffer"  # torch's names
+ADAM_PARTS, SGD_PARTS = ("mean", "square_high", "square_low"), ("momentum",)  # of a parameter in a checkpoint
 LOW_BITS = 8  # of a float32 that a mean square does without
 TAKES_DECAY = 2  # dimensions: weights of convolutions have more, norms and biases one
 
@@ -84,10 +85,9 @@ def load_moments(
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
-        parts = [
-            stored(f"{part}.{name}") for part in (("mean", "square_high", "square_low") if is_adam else ("momentum",))
-        ]
-        if any(part is None or part.shape != parameter.shape for part in parts):
+        found = [stored(f"{part}.{name}") for part in (ADAM_PARTS if is_adam else SGD_PARTS)]
+        parts = [part for part in found if part is not None and part.shape == parameter.shape]
+        if len(parts) < len(found):
             raise ModelError(f"checkpoint: the optimiser's state of {name} is missing; was it another optimiser?")
         optimiser.state[parameter] = _state(parts, parameter, step)
 

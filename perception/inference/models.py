@@ -22,14 +22,14 @@ def listing() -> "Table":
 
     table = Table()
     table.add_column("name", no_wrap=True)
-    for heading in ("task", "family", "classes", "input", "MB", "licence", "where"):
+    for heading in ("task", "classes", "px", "MB", "licence", "where"):
         table.add_column(heading, overflow="fold")
     for name, path in sorted(model_names().items()):
         where = "packaged" if path.parent == PACKAGED else str(path.parent)
         try:
             table.add_row(*_row(name, path), where)
         except ModelError as error:
-            table.add_row(name, f"[red]{_escaped(one_line(error))}", *[""] * 5, where)
+            table.add_row(name, f"[red]{_escaped(one_line(error))}", *[""] * 4, where)
     if not table.row_count:
         table.caption = "No model is packaged or stored."
     return table
@@ -85,7 +85,7 @@ def _row(name: str, path: Path) -> tuple[str, ...]:
     files = [path.parent / entry.name for entry in card.files.values()]
     num_bytes = sum(file.stat().st_size for file in files if file.is_file())
     numbers = (str(len(card.classes)), size, f"{num_bytes / MEGA:.1f}")
-    return (name, card.task, card.family, *numbers, _escaped(card.licence))
+    return (name, card.task, *numbers, _escaped(card.licence))
 
 
 def _facts(card: ModelCard) -> list[tuple[str, str]]:

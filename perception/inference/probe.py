@@ -22,7 +22,7 @@ from perception.inference.tensors import example, one_line
 
 MARK = "perception.probe:"  # libraries print as well
 ROOT = Path(__file__).resolve().parents[2]
-CHILD_SECONDS = 90.0  # for import, reading, warm-up and runs together
+CHILD_SECONDS = 180.0  # for import, reading, warm-up and runs together, on a busy machine
 GPU_SECONDS = 60.0
 RUN_SECONDS = 1.0  # of measured runs
 MIN_RUNS, MAX_RUNS = 3, 30

@@ -18,9 +18,10 @@ MEGA = 1e6
 
 def listing() -> "Table":
     """Every model by name; those whose card cannot be used say why."""
+    from rich import box
     from rich.table import Table
 
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("name", no_wrap=True)
     for heading in ("task", "classes", "px", "MB", "licence", "where"):
         table.add_column(heading, overflow="fold")

@@ -18,10 +18,9 @@ MEGA = 1e6
 
 def listing() -> "Table":
     """Every model by name; those whose card cannot be used say why."""
-    from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("name", no_wrap=True)
     for heading in ("task", "classes", "px", "MB", "licence", "where"):
         table.add_column(heading, overflow="fold")

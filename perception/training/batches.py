@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -77,9 +78,17 @@ class Batches:
 
     def _window(self, name: str, number: int) -> Window:
         passes, place = divmod(number, self._num_pictures)
-        order = np.random.default_rng([self._config.seed, ORDER_STREAM, passes]).permutation(self._num_pictures)
+        order = _order(self._config.seed, passes, self._num_pictures)
         rng = np.random.default_rng([self._config.seed, WINDOW_STREAM, number])
         return self._augmenters[name].window(int(order[place]), rng)
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, passes: int, num_pictures: int) -> np.ndarray:
+    """In which order a pass takes the pictures."""
+    order = np.random.default_rng([seed, ORDER_STREAM, passes]).permutation(num_pictures)
+    order.flags.writeable = False
+    return order
 
 
 def _stacked(windows: list[Window]) -> Batch:

@@ -253,3 +253,41 @@ def test_turns_leave_out_the_first_call_and_keep_the_reason_of_a_job_that_fails(
     assert len(first["seconds"]) == 4 * detection_timing.CALLS
     assert len(calls) == 4 * (detection_timing.CALLS + 1)
     assert second == {"name": "b", "seconds": [], "problem": "no library"}
+
+
+def evaluation(precision: float):
+    """One object, found, with a made-up AP."""
+    from perception.evaluation.detection import ClassScores, Evaluation
+    from perception.evaluation.detection_matching import Tally
+
+    tally = Tally(("car",))
+    tally.confusion[0, 0], tally.num_found = 1, 1
+    summary = {"AP": precision, "AP50": 0.9, "AP75": None, "AR 100": 0.8}
+    scores = [ClassScores("car", 1, precision, 0.9, 0.8, 1.0, 1.0)]
+    return Evaluation(summary, scores, tally, {"images": 3, "objects": 1}, {})
+
+
+@pytest.mark.parametrize("has_amx", [True, False])
+def test_the_generated_world_has_rows_of_both_networks_and_of_what_bf16_costs(tmp_path, monkeypatch, has_amx):
+    from perception.inference import hardware
+
+    asked = []
+
+    def on_model(name, data, backend="auto", precision="f32"):
+        asked.append((name, backend, precision))
+        return evaluation(0.56 if precision == "f32" else 0.555)
+
+    monkeypatch.setattr(hardware, "has_amx", lambda: has_amx)
+    monkeypatch.setattr(detection_accuracy, "held_out", lambda options: tmp_path)
+    monkeypatch.setattr(detection_accuracy, "_on_model", on_model)
+    result = Result("detection")
+    detection_accuracy.world(BenchOptions(), result)
+    data = f"{detection_accuracy.GENERATED}, leyolo-nano-silu"
+    assert result.value("perception", data, "AP") == pytest.approx(56.0)
+    assert result.value("perception", data, "AP of car") == pytest.approx(56.0)
+    assert result.value("perception", data, "images") == 3
+    assert ("leyolo-nano-hard-swish", "openvino", "bf16") in asked or not has_amx
+    found = verdicts(detection_accuracy.targets(result))
+    assert found[f"AP, {data}"] is True
+    assert found["AP that hard-swish loses, generated world, held out"] is True
+    assert found[f"AP that bf16 loses, {data}"] is (False if has_amx else None)

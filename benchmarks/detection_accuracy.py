@@ -85,14 +85,13 @@ def world(options: BenchOptions, result: Result) -> None:
 
 
 def _add_bf16_loss(result: Result, data: str, name: str, folder: Path, found: "Evaluation") -> None:
-    """Points of AP that bfloat16 costs, where the CPU has a unit for it."""
+    """Points of AP that bfloat16 costs: in OpenVINO where the CPU has a unit for it, else as torch imitates it."""
     from perception.inference.hardware import has_amx
 
-    if not has_amx():
-        result.add(OURS, data, BF16_LOSS, None, NO_AMX)
-        return
-    whole, less = found.summary["AP"], _on_model(name, folder, "openvino", "bf16").summary["AP"]
-    result.add(OURS, data, BF16_LOSS, 100.0 * ((whole or 0.0) - (less or 0.0)), "points")
+    less = _on_model(name, folder, "openvino" if has_amx() else "torch", "bf16")
+    whole, part = found.summary["AP"], less.summary["AP"]
+    value = None if whole is None or part is None else 100.0 * (whole - part)
+    result.add(OURS, data, BF16_LOSS, value, "points" if value is not None else "not measured: no object")
 
 
 def real(options: BenchOptions, result: Result) -> None:

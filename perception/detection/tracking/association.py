@@ -45,9 +45,10 @@ class Claims:
         """Rows of the tracks (of a mask (N,)) without a box, and of the boxes (of a mask (M,)) without a track."""
         return np.flatnonzero(may_claim & self._is_free), np.flatnonzero(is_offered & (self.owners == NOBODY))
 
-    def make(self, similarity: np.ndarray, may_claim: np.ndarray, is_offered: np.ndarray, least: float) -> None:
-        """Give boxes to tracks by their `similarity` (N, M), if it is `least` or more."""
+    def make(self, similarity: np.ndarray, may_claim: np.ndarray, is_offered: np.ndarray, least: float) -> np.ndarray:
+        """Give boxes to tracks by their `similarity` (N, M), if it is `least` or more; which boxes were given."""
         rows, columns = self.open(may_claim, is_offered)
         pairs = assigned(similarity[np.ix_(rows, columns)], least)
         self.owners[columns[pairs.columns]] = rows[pairs.rows]
         self._is_free[rows[pairs.rows]] = False
+        return columns[pairs.columns]

@@ -90,7 +90,8 @@ class Tracker:
         claims.make(similarity, is_confirmed, is_high, config.first_iou)
         if self.appearance is not None and pixels is not None:
             alike = self._likeness(*claims.open(is_confirmed, is_high), boxes, pixels)
-            claims.make(alike, is_confirmed, is_high, config.appearance.min_similarity)
+            known = claims.make(alike, is_confirmed, is_high, config.appearance.min_similarity)
+            self._restart(claims.owners[known], boxes.corners[known])
         claims.make(similarity, is_followed, is_low, config.second_iou)
         claims.make(similarity, ~is_confirmed, is_high, config.tentative_iou)
         return claims.owners
@@ -167,9 +168,7 @@ class Tracker:
         if self.config.num_confirming == 1:
             ids[chosen] = self._new_ids(len(chosen))
         rows = rows[chosen]
-        is_seen = (self.tracks.ids > 0) & (self.tracks.seen_ns == self._stamp_ns)
-        velocity = kalman.shared_velocity(self.tracks.states[is_seen])
-        states, covariances = kalman.started(boxes.corners[rows], velocity, self.config.motion)
+        states, covariances = self._started(boxes.corners[rows])
         stamps, hits = np.full(len(rows), self._stamp_ns, dtype=np.int64), np.ones(len(rows), dtype=np.int64)
         looks = np.zeros((len(rows), self.tracks.looks.shape[1]), dtype=np.float32)
         kinds, never = boxes.classes[rows].copy(), np.full(len(rows), NEVER, dtype=np.int64)
@@ -184,6 +183,15 @@ class Tracker:
             given_up = lost[np.argsort(self.tracks.seen_ns[lost], kind="stable")][:excess]
             self.tracks = self.tracks.at(np.setdiff1d(np.arange(len(self.tracks)), given_up))
         return min(wanted, self.config.max_tracks - len(self.tracks))
+
+    def _started(self, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """States and covariances of tracks that begin, with the motion of those that were seen just now."""
+        is_seen = (self.tracks.ids > 0) & (self.tracks.seen_ns >= self._previous_ns)
+        return kalman.started(corners, kalman.shared_velocity(self.tracks.states[is_seen]), self.config.motion)
+
+    def _restart(self, rows: np.ndarray, corners: np.ndarray) -> None:
+        """Begin the motion of some tracks anew: the way to a place where they were not expected says nothing of it."""
+        self.tracks.states[rows], self.tracks.covariances[rows] = self._started(corners)
 
     def _none(self) -> Tracks:
         return no_tracks(0 if self.appearance is None else self.appearance.dimensions)

@@ -53,6 +53,12 @@ def test_an_object_that_comes_back_elsewhere_is_known_by_its_looks():
     assert run(Tracker(CONFIG, Colours()), [*AWAY, scene((110, 60, RED))])[-1] == [1]
 
 
+def test_an_object_that_is_known_again_does_not_fly_on_from_where_it_was_expected():
+    tracker = Tracker(CONFIG, Colours())
+    run(tracker, [*AWAY, scene((110, 60, RED))])
+    assert np.abs(tracker.tracks.states[0, :, 1]).max() < 5.0  # px/s
+
+
 def test_without_looks_it_is_a_new_object():
     assert run(Tracker(CONFIG, Colours()), [*AWAY, scene((110, 60, RED))], with_pixels=False)[-1] == [2]
     assert run(Tracker(TrackingConfig(num_confirming=1)), [*AWAY, scene((110, 60, RED))])[-1] == [2]

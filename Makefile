@@ -8,10 +8,10 @@ INSTALL = PYTHON=$(PYTHON) requirements/install.sh $(VENV)
 SOURCES := perception slam nodes tests benchmarks launch docs setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint check smoke bench bench-world docs lock clean
+.PHONY: help setup demo test test-long lint check smoke bench bench-world bench-detection docs lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 setup: ## environment in .venv with the pinned dependencies, message packages and compiled kernels
 	@$(INSTALL)
@@ -60,6 +60,11 @@ bench-world: ## measure the generated world, print the table, write out/world.js
 	@$(INSTALL) test
 	@mkdir -p out
 	@$(RUN) perception bench world --json out/world.json
+
+bench-detection: ## measure detection beside its peers, print the table, write out/detection.json
+	@$(INSTALL) torch test
+	@mkdir -p out
+	@$(RUN) perception bench detection --json out/detection.json
 
 docs: setup ## write docs/configuration.md from the configuration's fields
 	@{ sed '/^|/,$$d' docs/configuration.md; $(RUN) perception config --reference; } > docs/configuration.new

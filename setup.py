@@ -19,7 +19,7 @@ def files(pattern):
 setup(
     name="perception",
     version="0.1.0",
-    description="LiDAR-inertial odometry for robots, with or without ROS 2",
+    description="LiDAR-inertial odometry and object detection for robots, with or without ROS 2",
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(

@@ -13,7 +13,7 @@ import numpy as np
 from perception.core.errors import InvalidInput
 from perception.core.types import check
 from perception.detection import decode
-from perception.detection.boxes import DetectedBoxes, to_centers, to_corners
+from perception.detection.boxes import DetectedBoxes, to_corners
 from perception.detection.config import NmsConfig
 from perception.kernels import boxes as kernels
 from perception.networks.leyolo_graph import NUM_SIDES, STRIDES
@@ -55,9 +55,8 @@ def _candidates(level: np.ndarray, stride: int, config: NmsConfig) -> tuple[np.n
     scores = decode.sigmoid(flat[decode.BOX_CHANNELS + classes, points])
     is_above = scores > np.float32(config.score_threshold)
     points, classes, scores = points[is_above], classes[is_above], scores[is_above]
-    cells = decode.cells_at(points, level.shape[2])
-    centers = to_centers(decode.corners_at(flat[: decode.BOX_CHANNELS, points].T, cells))
-    return to_corners(centers * np.float32(stride)), scores, classes, points
+    corners = kernels.corners(flat[: decode.BOX_CHANNELS], points, level.shape[2], stride)
+    return corners, scores, classes, points
 
 
 def _select(scores: np.ndarray, config: NmsConfig, threshold: float) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,8 @@ throughout, so that both give the same bits. Values that are not finite never be
 import numpy as np
 from numba import njit
 
+NUM_SIDES = 4  # left, top, right, bottom
+
 
 def best_classes_reference(scores: np.ndarray, allowed: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Points (K,) whose best score exceeds the threshold, rising, and that class (the first of equals).
@@ -70,6 +72,28 @@ def all_classes(scores: np.ndarray, allowed: np.ndarray, threshold: float) -> tu
     return points, classes
 
 
+def corners_reference(logits: np.ndarray, points: np.ndarray, width: int, stride: int) -> np.ndarray:
+    """Corners (K, 4) float32, px, of the boxes at some points of a level that is `width` cells of `stride` px wide.
+
+    `logits` (4 * bins, A) float32 are those of the distances of the left, top, right and bottom side from the middle of
+    the cell, in cells; the distance is the mean of the bins. What is not finite gives NaN.
+    """
+    sides = logits[:, points].T.reshape(len(points), NUM_SIDES, len(logits) // NUM_SIDES)
+    with np.errstate(invalid="ignore"):
+        weights = np.exp(sides - sides.max(axis=-1, keepdims=True, initial=-np.inf))
+        distances = (weights @ np.arange(sides.shape[-1], dtype=np.float32)) / weights.sum(axis=-1)
+    rows, columns = np.divmod(points, width)
+    middles = np.stack([columns, rows], axis=1).astype(np.float32) + np.float32(0.5)
+    return np.concatenate([middles - distances[:, :2], middles + distances[:, 2:]], axis=1) * np.float32(stride)
+
+
+def corners(logits: np.ndarray, points: np.ndarray, width: int, stride: int) -> np.ndarray:
+    """The same as `corners_reference`, up to the rounding of single additions."""
+    out = np.empty((len(points), NUM_SIDES), dtype=np.float32)
+    _corners(np.ascontiguousarray(logits), points, width, np.float32(stride), out)
+    return out
+
+
 def suppress(boxes: np.ndarray, threshold: float, limit: int) -> np.ndarray:
     """The same as `suppress_reference`."""
     kept = np.empty(min(limit, len(boxes)), dtype=np.int64)
@@ -118,6 +142,27 @@ def _all_classes(scores, allowed, threshold, points, classes):  # type: ignore[n
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _corners(logits, points, width, stride, out):  # type: ignore[no-untyped-def]
+    num_bins = len(logits) // NUM_SIDES
+    half = np.float32(0.5)
+    for row in range(len(points)):
+        point = points[row]
+        for side in range(NUM_SIDES):
+            first = side * num_bins
+            largest = logits[first, point]
+            for bin_ in range(1, num_bins):
+                largest = max(largest, logits[first + bin_, point])
+            total, weighted = np.float32(0.0), np.float32(0.0)
+            for bin_ in range(num_bins):
+                weight = np.exp(logits[first + bin_, point] - largest)
+                total += weight
+                weighted += weight * np.float32(bin_)
+            middle = np.float32(point % width if side % 2 == 0 else point // width) + half
+            distance = weighted / total
+            out[row, side] = (middle - distance if side < 2 else middle + distance) * stride
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _suppress(boxes, threshold, is_left, kept):  # type: ignore[no-untyped-def]
     """Fill `kept` with rows that remain; returns their number. `is_left` (N,) all True is work space."""
     count = 0
@@ -146,8 +191,10 @@ def _suppress(boxes, threshold, is_left, kept):  # type: ignore[no-untyped-def]
 def warm_up() -> None:
     """Compile the kernels, for scores in memory of our own and in that of a runtime."""
     scores, allowed = np.zeros((2, 3), dtype=np.float32), np.ones(2, dtype=np.bool_)
+    logits, points = np.zeros((2 * NUM_SIDES, 3), dtype=np.float32), np.zeros(1, dtype=np.int64)
     for is_writeable in (True, False):
-        scores.flags.writeable = is_writeable
+        scores.flags.writeable = logits.flags.writeable = is_writeable
         best_classes(scores, allowed, 0.5)
         all_classes(scores, allowed, 0.5)
+        corners(logits, points, 1, 8)
     suppress(np.zeros((2, 4), dtype=np.float32), 0.5, 1)

@@ -79,3 +79,27 @@ def test_warming_up_compiles_for_scores_that_may_not_be_written_to():
         select(scores, np.ones(2, dtype=bool), 0.5)
     assert compiled == [2, 2, 1]
     assert [len(kernels._best_classes.signatures), len(kernels._all_classes.signatures)] == [2, 2]
+
+
+@unhurried
+@given(
+    hnp.arrays(np.float32, (64, 12), elements=st.floats(-40, 40, width=32)),
+    st.lists(st.integers(0, 11), max_size=12),
+    st.sampled_from([8, 16, 32]),
+)
+def test_corners_are_those_of_the_definition(logits, points, stride):
+    points = np.array(points, dtype=np.int64)
+    have, want = (f(logits, points, 4, stride) for f in (kernels.corners, kernels.corners_reference))
+    assert have.dtype == want.dtype == np.float32
+    assert have.shape == want.shape == (len(points), 4)
+    np.testing.assert_allclose(have, want, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_corners_are_not_finite_where_a_logit_is_not(value):
+    logits = np.zeros((64, 2), dtype=np.float32)
+    logits[5, 1] = value
+    points = np.array([0, 1])
+    for corners in (kernels.corners(logits, points, 2, 8), kernels.corners_reference(logits, points, 2, 8)):
+        assert np.isfinite(corners[0]).all()
+        assert not np.isfinite(corners[1]).all()

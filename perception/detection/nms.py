@@ -42,9 +42,12 @@ def detections_from_outputs(outputs: Sequence[np.ndarray], config: NmsConfig) ->
     found, first = [], 0
     for level, stride in zip(decode.checked(outputs), STRIDES):
         corners, scores, classes, points = _candidates(level, stride, config)
-        found.append((corners, scores, classes, points + first))
+        if len(points):
+            found.append((corners, scores, classes, points + first))
         first += level[0].size
-    corners, scores, classes, points = (np.concatenate(column) for column in zip(*found))
+    if not found:
+        return DetectedBoxes(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    corners, scores, classes, points = found[0] if len(found) == 1 else map(np.concatenate, zip(*found))
     return _suppressed(corners, scores, classes, points, config)
 
 

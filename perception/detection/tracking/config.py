@@ -47,8 +47,8 @@ class TrackingConfig(Config):
     low_score: float = Field(
         0.1, ge=0.0, le=1.0, description="Boxes must score higher to take part; the detector passes on all of them."
     )
-    high_score: float = Field(0.4, ge=0.0, le=1.0, description="Boxes that score higher are associated first.")
-    birth_score: float = Field(0.5, ge=0.0, le=1.0, description="A box must score higher to begin a track.")
+    high_score: float = Field(0.3, ge=0.0, le=1.0, description="Boxes that score higher are associated first.")
+    birth_score: float = Field(0.4, ge=0.0, le=1.0, description="A box must score higher to begin a track.")
     first_iou: float = Field(0.15, gt=0.0, le=1.0, description="Least IoU in the first association.")
     second_iou: float = Field(0.4, gt=0.0, le=1.0, description="Least IoU in the second association (low scores).")
     tentative_iou: float = Field(0.2, gt=0.0, le=1.0, description="Least IoU with a track that has no number yet.")

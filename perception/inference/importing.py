@@ -19,7 +19,8 @@ from perception.inference.unpickler import Record
 if TYPE_CHECKING:
     from perception.networks.leyolo import LeYolo
 
-SIZES: tuple[Literal["nano", "small", "medium"], ...] = ("nano", "small", "medium")  # large is the same network as medium
+Size = Literal["nano", "small", "medium"]  # large is the same network as medium
+SIZES: tuple[Size, ...] = ("nano", "small", "medium")
 BATCH_COUNTER = "num_batches_tracked"
 PREFIX = "model."
 MODULES = ("ema", "model")  # entries of a checkpoint, the averaged weights first

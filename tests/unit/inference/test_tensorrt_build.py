@@ -9,6 +9,8 @@ pytest.importorskip("onnxruntime")
 from perception.core.errors import ModelError
 from perception.inference.detection_graph import with_decode, with_nms
 from perception.inference.engines import Profile
+from perception.inference.export import raw_graph
+from perception.inference.model_card import PACKAGED, open_model
 from perception.inference.precision import compressed, half
 from perception.inference.quantization import calibrated, quantised
 from perception.inference.tensorrt_build import BuildOptions, build
@@ -36,23 +38,32 @@ def built(library, graph, precision: str, profiles=SMALL) -> bytes:
     return build(library, graph.SerializeToString(), BuildOptions(precision, profiles, optimisation=0))
 
 
-@pytest.mark.parametrize("activation", ["silu", "hard_swish"])
-@pytest.mark.parametrize("precision", ["f32", "f16", "int8"])
-def test_a_nano_is_parsed_and_built_in_every_precision(library, precision, activation):
-    graph = in_precision(leyolos.graph(activation=activation), precision)
-    assert len(built(library, graph, precision)) > 1_000_000
-
-
 @pytest.mark.parametrize(
     ("size", "precision"),
     [
-        *(("small", precision) for precision in ("f32", "f16", "int8")),
+        *((size, precision) for size in ("nano", "small") for precision in ("f32", "f16", "int8")),
         *(pytest.param("medium", precision, marks=pytest.mark.long) for precision in ("f32", "f16", "int8")),
         *(pytest.param("large", precision, marks=pytest.mark.long) for precision in ("f32", "f16", "int8")),
     ],
 )
-def test_larger_networks_are_parsed_and_built_in_every_precision(library, size, precision):
+def test_every_size_is_parsed_and_built_in_every_precision(library, size, precision):
     assert len(built(library, in_precision(leyolos.graph(size), precision), precision)) > 1_000_000
+
+
+@pytest.mark.parametrize("precision", ["f32", "f16", "int8"])
+@pytest.mark.parametrize("card", sorted(PACKAGED.glob("*.json")), ids=lambda path: path.stem)
+def test_every_packaged_network_is_parsed_and_built_in_every_precision(library, card, precision):
+    model = open_model(str(card))
+    sizes = {"batch": 1, "height": 64, "width": 96}
+    shapes = {spec.name: tuple(sizes.get(axis, axis) for axis in spec.shape) for spec in model.card.inputs}
+    graph = raw_graph(model)
+    if precision == "f16":
+        graph = half(graph)
+    elif precision == "int8":
+        inputs = {name: leyolos.images(*shape) for name, shape in shapes.items()}
+        graph = quantised(graph, calibrated(graph, [inputs]))
+    profiles = {name: Profile(smallest=shape, usual=shape, largest=shape) for name, shape in shapes.items()}
+    assert len(built(library, graph, precision, profiles)) > 10_000
 
 
 def test_shapes_stay_free_within_the_profile_and_the_network_may_end_with_the_decoding(library):

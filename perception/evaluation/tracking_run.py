@@ -110,9 +110,13 @@ def followed(clip: Clip, detect: Detect, config: TrackingConfig) -> Iterator[Tra
 
 
 def tracked(clip: Clip, found: Iterable[DetectedBoxes], config: TrackingConfig) -> list[np.ndarray]:
-    """Numbers of boxes that were found before, by image; looks are not compared."""
+    """Numbers of boxes that were found before, by image. Pixels are read only where looks are compared."""
     tracker = Tracker(config)
-    return [tracker.update(moment.stamp_ns, boxes) for moment, boxes in zip(clip, found)]
+    with_looks = config.appearance.is_enabled
+    return [
+        tracker.update(moment.stamp_ns, boxes, moment.view.pixels() if with_looks and moment.view else None)
+        for moment, boxes in zip(clip, found)
+    ]
 
 
 def judged(moment: Moment, boxes: DetectedBoxes, ids: np.ndarray) -> TrackedFrame:

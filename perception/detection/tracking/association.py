@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 NOBODY = -1  # owner of a box that no track claims
 
@@ -19,8 +20,6 @@ class Pairs:
 
 def assigned(similarity: np.ndarray, least: float) -> Pairs:
     """The best one-to-one pairs of `similarity` (N, M); those below `least` (> 0) count nothing and are no pairs."""
-    from scipy.optimize import linear_sum_assignment
-
     gains = np.where(similarity >= least, similarity, 0.0)
     rows, columns = linear_sum_assignment(gains, maximize=True)
     is_pair = gains[rows, columns] > 0

@@ -6,6 +6,7 @@ boxes follow from the same numbers. Everything is drawn from the generator given
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from perception.training.pictures import Boxes, PictureList
 
 FILL = 114  # grey of what no picture covers
 NUM_TILES = 4
-EDGE = 0.25  # share of a window's side that the cross of a mosaic of cut-outs keeps from its borders
+JITTER = 0.25  # of a part's side: how far the lines between the cut-outs of a mosaic move
+FITTING = 0.9  # of a part's side: what an object that is looked at may fill
 HUES = 180  # OpenCV halves degrees to fit 8 bit
 RARE_POWER = 0.5  # a class is drawn in proportion to this power of its number of objects
 
@@ -89,27 +91,29 @@ class Augmenter:
         height, width = config.height, config.width
         if not is_mosaic:
             return [self._crop(picture, (0, 0, width, height), rng)]
-        x = int(rng.uniform(EDGE, 1 - EDGE) * width)
-        y = int(rng.uniform(EDGE, 1 - EDGE) * height)
-        regions = ((0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height))
-        others = rng.integers(len(self._pictures), size=NUM_TILES - 1)
+        columns, rows = (_lines(side, config.grid, rng) for side in (width, height))
+        regions = [(*low, *high) for low, high in _cells(columns, rows)]
+        others = rng.integers(len(self._pictures), size=len(regions) - 1)
         return [self._crop(int(row), region, rng) for row, region in zip([picture, *others], regions)]
 
     def _crop(self, picture: int, region: tuple[int, int, int, int], rng: np.random.Generator) -> Tile:
-        """A region filled with a random part of a picture, or, by chance, with what is around some object."""
+        """A region filled with a random part of a picture or, by chance, with an object and what surrounds it."""
         config = self._config
-        middle = None
-        if rng.random() < config.focus:
-            row = self._focus.draw(rng)
-            picture = int(self._focus.pictures[row])
-            middle = self._pictures.boxes.corners[row].reshape(2, 2).mean(axis=0)
+        x1, y1, x2, y2 = region
+        inner = np.array([x2 - x1, y2 - y1])
+        looked_at = self._focus.draw(rng) if rng.random() < config.focus else None
+        if looked_at is not None:
+            picture = int(self._focus.pictures[looked_at])
         size = self._pictures.sizes[picture].astype(np.float64)
         scale = float(rng.uniform(config.min_scale, config.max_scale)) * config.picture_side / size.max()
-        x1, y1, x2, y2 = region
-        shown = np.array([x2 - x1, y2 - y1]) / scale  # px of the picture
-        low, high = np.minimum(size - shown, 0), np.maximum(size - shown, 0)
-        place = rng.random(2)
-        corner = low + place * (high - low) if middle is None else np.clip(middle - place * shown, low, high)
+        if looked_at is not None:
+            low, high = self._pictures.boxes.corners[looked_at].reshape(2, 2).astype(np.float64)
+            scale = min(scale, FITTING * float((inner / (high - low)).min()))
+        shown = inner / scale  # px of the picture
+        least, most = np.minimum(size - shown, 0), np.maximum(size - shown, 0)
+        if looked_at is not None:
+            least, most = np.clip(high - shown, least, most), np.clip(low, least, most)
+        corner = least + rng.random(2) * (most - least)
         return Tile(picture, scale, (x1 - corner[0] * scale, y1 - corner[1] * scale), region)
 
     def _canvas(self, pictures: list[int], rng: np.random.Generator) -> list[Tile]:
@@ -130,6 +134,18 @@ class Augmenter:
             offset = corner * zoom + shift
             tiles.append(Tile(picture, scale, (float(offset[0]), float(offset[1])), (*low.tolist(), *high.tolist())))
         return tiles
+
+
+def _lines(side: int, parts: int, rng: np.random.Generator) -> list[int]:
+    """Where a side (px) is divided, both ends included."""
+    inner = (np.arange(1, parts) + rng.uniform(-JITTER, JITTER, size=parts - 1)) * side / parts
+    return [0, *inner.astype(int).tolist(), side]
+
+
+def _cells(columns: list[int], rows: list[int]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Low and high corner (x, y) of the parts between lines, row by row."""
+    spans = [list(pairwise(lines)) for lines in (columns, rows)]
+    return [((x1, y1), (x2, y2)) for y1, y2 in spans[1] for x1, x2 in spans[0]]
 
 
 def painted(tiles: list[Tile], load: Callable[[int], np.ndarray], size: tuple[int, int]) -> np.ndarray:

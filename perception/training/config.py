@@ -17,12 +17,15 @@ class AugmentConfig(Config):
 
     height: int = Field(640, ge=32, le=2048, description="Of the window, px; a multiple of 32.")
     width: int = Field(640, ge=32, le=2048, description="Of the window, px; a multiple of 32.")
-    mosaic: float = Field(1.0, ge=0.0, le=1.0, description="Share of windows that are put together of four pictures.")
+    mosaic: float = Field(
+        1.0, ge=0.0, le=1.0, description="Share of windows that are put together of several pictures."
+    )
     layout: Layout = Field(
         "canvas",
         description="canvas: whole pictures on a canvas, a window cut from it. crops: every part of the window is "
         "filled with a cut-out of its picture, so that small windows show things at full size.",
     )
+    grid: int = Field(2, ge=1, le=8, description="Of crops: parts along each side of a window that is put together.")
     picture_side: int = Field(640, ge=32, le=4096, description="Long side of a picture at scale 1, px.")
     min_scale: float = Field(0.5, ge=0.05, le=4.0, description="Least scale of a picture.")
     max_scale: float = Field(1.5, ge=0.05, le=4.0, description="Greatest scale of a picture.")

@@ -69,6 +69,25 @@ def test_boxes_stay_inside_the_window_and_what_is_learned_is_large_enough(seed: 
     assert (sides[~boxes.is_ignored] > 5.0).all()
 
 
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_every_part_of_a_focused_mosaic_shows_a_whole_object(seed: int) -> None:
+    pictures, colors = rectangles(BOXES)
+    config = AugmentConfig(
+        height=96,
+        width=96,
+        layout="crops",
+        mosaic=1.0,
+        grid=3,
+        focus=1.0,
+        picture_side=SIDE,
+        min_visible=0.999,
+        **PLAIN,
+    )
+    boxes = Augmenter(pictures, colors.__getitem__, config).window(0, np.random.default_rng(seed)).boxes
+    assert (~boxes.is_ignored).sum() >= 3 * 3
+
+
 def test_a_window_depends_on_its_generator_alone() -> None:
     pictures, colors = rectangles(BOXES)
     augmenter = Augmenter(pictures, colors.__getitem__, AugmentConfig(height=64, width=64, picture_side=SIDE))

@@ -37,7 +37,7 @@ ALLOWED = {
     "training": (*BASE, "networks", "io"),
     "presets": (),
 }
-COMMANDS = ("cli", "__main__", "bench", "doctor", "compile")  # the top: may import every part
+COMMANDS = ("cli", "commands", "__main__", "bench", "doctor", "compile")  # the top: may import every part
 
 # package that only these files may import; True: no file of the product
 ONLY_IN = {

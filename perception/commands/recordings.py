@@ -1,0 +1,139 @@
+"""Commands for recordings and live robots: replay, run, play, view."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from perception.commands.options import ANY_PATH, FILE, with_config
+
+
+@click.command()
+@click.argument("recording", type=ANY_PATH)
+@click.option("--out", type=ANY_PATH, required=True, help="Folder for the results; made when it is not there.")
+@click.option("--rate", default=0.0, show_default="as fast as possible", help="Times real time; waits, never drops.")
+@click.option("--stages", help="These stages, comma separated, e.g. odometry,camera.  [default: those enabled]")
+@with_config
+def replay(
+    recording: Path,
+    out: Path,
+    rate: float,
+    stages: str | None,
+    config_file: Path | None,
+    preset: str | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Run the pipeline over RECORDING and write the trajectory, the metrics and report.html to --out.
+
+    With --set detection.is_enabled=true it finds objects in the images, too, and writes detections.json.
+
+    RECORDING is a ROS 2 bag (sqlite3 or MCAP), a ROS 1 bag, a KITTI raw or odometry folder, or a folder of scans
+    (.bin .pcd .ply .npz) with times.
+    """
+    from perception.pipeline.presets import configured
+    from perception.pipeline.results import replay_to_folder
+
+    config = configured(config_file, preset, overrides)
+    loss = replay_to_folder(recording, out, config, rate, stages.split(",") if stages else None)
+    if loss is not None:
+        raise loss
+
+
+@click.command()
+@with_config
+@click.option("--placement", type=click.Choice(["single", "split"]), help="One process, or one for each stage.")
+@click.option("--points", metavar="TOPIC", help="Point clouds.  [default: input.lidar_topic, else /points]")
+@click.option("--imu", metavar="TOPIC", help="IMU.  [default: input.imu_topic, else /imu]")
+@click.option("--namespace", help="Namespace of the nodes and of their topics.")
+@click.option("--use-sim-time", is_flag=True, help="Take the time from /clock.")
+@click.option("--no-autostart", is_flag=True, help="Leave the nodes unconfigured.")
+@click.option("--respawn", is_flag=True, help="Start a node again when it dies or hangs; else all ends with it.")
+@click.option("--network", is_flag=True, help="Open the graph to other machines; else only this one takes part.")
+@click.option("--domain", type=click.IntRange(0, 232), help="ROS domain.  [default: ROS_DOMAIN_ID]")
+def run(
+    config_file: Path | None,
+    preset: str | None,
+    overrides: tuple[str, ...],
+    no_autostart: bool,
+    domain: int | None,
+    **chosen: Any,
+) -> None:
+    """Run the pipeline live over ROS 2 until Ctrl-C: what `ros2 launch perception full.launch.py` starts.
+
+    The nodes hear /points, /imu and /tf_static and publish odometry, odometry_imu, path, cloud_registered, /tf and
+    /diagnostics. With --set input.camera_topics='[/camera/image_raw]' a camera node joins them and publishes
+    rectified images; with --set detection.is_enabled=true also what is found in them.
+    """
+    from nodes.description import RunOptions
+    from nodes.supervisor import supervise
+    from perception.core.config import validated
+
+    given = {name: value for name, value in chosen.items() if value}
+    if config_file is not None:
+        given["config"] = str(config_file)
+    if preset:
+        given["preset"] = preset
+    options = validated(RunOptions, {**given, "overrides": overrides, "autostart": not no_autostart})
+    sys.exit(supervise(options, lambda line: click.echo(f"perception: {line}", err=True), domain))
+
+
+@click.command()
+@click.argument("recording", type=ANY_PATH)
+@click.option("--rate", default=1.0, show_default=True, help="Times real time; 0: as fast as possible.")
+@click.option("--loop", is_flag=True, help="Begin again at the end, until Ctrl-C.")
+@click.option("--start", default=0.0, show_default=True, help="Seconds to skip.")
+@click.option("--topics", default="", help="Only these topics, comma separated.  [default: all]")
+@click.option("--wait", default=0.0, show_default=True, help="Longest time (s) to wait for a first subscriber.")
+@click.option("--network", is_flag=True, help="Open the graph to other machines; else only this one takes part.")
+@click.option("--domain", type=click.IntRange(0, 232), help="ROS domain.  [default: ROS_DOMAIN_ID]")
+def play(recording: Path, topics: str, network: bool, domain: int | None, **chosen: Any) -> None:
+    """Publish RECORDING over ROS 2 with /clock, in real time or faster, until its end or Ctrl-C."""
+    from nodes import middleware
+
+    middleware.prepare(network, domain)
+    from nodes.play import PlayOptions
+    from nodes.play import play as publish
+    from perception.progress import progress
+
+    options = PlayOptions(topics=tuple(name.strip() for name in topics.split(",") if name.strip()), **chosen)
+    with progress("play") as update:
+        num_published = publish(recording, options, update, lambda line: click.echo(f"perception: {line}", err=True))
+    click.echo(f"published {num_published} messages")
+
+
+@click.command()
+@click.argument("recording", type=ANY_PATH)
+@click.option("--out", type=ANY_PATH, help="MCAP file for Foxglove.  [default: RECORDING.view.mcap in this folder]")
+@click.option("--html", type=ANY_PATH, help="Also write a page for any browser to this file.")
+@click.option("--rerun", type=ANY_PATH, help="Also write a file for the rerun viewer (.rrd; extra viz).")
+@click.option("--detections", type=FILE, help="detections.json of a replay: drawn beside true boxes, for Foxglove.")
+@click.option("--live", is_flag=True, help="Serve it to Foxglove on this machine, in real time (extra viz).")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535), help="Of the live server.")
+@with_config
+def view(
+    recording: Path,
+    out: Path | None,
+    html: Path | None,
+    rerun: Path | None,
+    detections: Path | None,
+    live: bool,
+    port: int,
+    config_file: Path | None,
+    preset: str | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Make RECORDING visible: images with boxes and masks, clouds, occupancy, lines and poses.
+
+    Writes an MCAP file that Foxglove opens as it is; --html, --rerun and --live choose other views instead, unless
+    --out asks for the file too.
+    """
+    from perception.pipeline.presets import configured
+    from perception.progress import progress
+    from perception.view.run import Sinks, Viewer
+
+    if out is None and not (html or rerun or live):
+        out = Path(f"{recording.resolve().name}.view.mcap")
+    viewer = Viewer(recording, configured(config_file, preset, overrides).input, detections)
+    with progress("view") as update:
+        viewer.show(Sinks(out, html, rerun, port if live else None), lambda line: click.echo(line, err=True), update)

@@ -92,8 +92,9 @@ class DetectionStage:
         return []
 
     def reset(self) -> None:
-        """End all tracks; the network stays, and so do counters."""
-        self._trackers.clear()
+        """End all tracks; the network stays, counters and the numbers of tracks go on."""
+        for tracker in self._trackers.values():
+            tracker.reset()
 
     def health(self) -> Health:
         """DEGRADED when the newest answer of the network was refused, FAILED when that goes on."""

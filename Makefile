@@ -5,7 +5,7 @@ SEED ?= 1
 DURATION ?= 60
 RUN := $(VENV)/bin/python -m
 INSTALL = PYTHON=$(PYTHON) requirements/install.sh $(VENV)
-SOURCES := perception slam nodes tests benchmarks launch docs setup.py
+SOURCES := perception slam nodes tests benchmarks launch docs training setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long lint check smoke bench bench-world bench-detection docs lock clean

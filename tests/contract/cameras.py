@@ -13,7 +13,7 @@ from nodes.camera_node import CameraNode
 from perception.core.cameras import CameraModel
 from perception.core.types import ImageFrame
 from tests.contract import room
-from tests.contract.graph import spinning, wait_for
+from tests.contract.graph import SETTLING, spinning, wait_for
 
 OK, WARN, ERROR = b"\x00", b"\x01", b"\x02"
 K = np.array([[200.0, 0.0, 159.5], [0.0, 205.0, 119.5], [0.0, 0.0, 1.0]])
@@ -70,7 +70,7 @@ class Camera:
 
     def wait_for_node(self):
         wait_for(lambda: self.images.get_subscription_count() and self.infos.get_subscription_count(), "the node")
-        time.sleep(0.2)  # the other direction of discovery
+        time.sleep(SETTLING)
 
 
 def jpeg_message(pixels):

@@ -2,17 +2,17 @@
 
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from nodes import messages
-from tests.contract.graph import spinning, wait_for
+from tests.contract.graph import comes_true, spinning
 
 ROOT = Path(__file__).resolve().parents[2]
 DURATION = 3.0  # s
+ATTEMPTS = 3  # sensors are heard at best effort, which may lose a scan on a busy machine; then nothing can be equal
 
 
 @pytest.fixture(scope="module")
@@ -65,23 +65,24 @@ def split_processes():
         yield
     finally:
         run.terminate()
-        assert run.wait(10.0) == 0
+        assert run.wait(30.0) == 0
 
 
 @pytest.mark.parametrize("placement", [full_node, split_processes])
 def test_trajectory_over_the_graph_is_bit_equal_to_the_replay(robot, recording, replayed, placement):
     assert len(replayed) == round(DURATION * 10)
     robot.node.destroy_publisher(robot.static)  # the recording has its own
-    with placement():
-        robot.wait_for_node()
-        # Half of real time: on a busy machine a node that keeps up is what is asked for here, not a fast one.
-        command = [sys.executable, "-m", "perception", "play", str(recording), "--wait", "20", "--rate", "0.5"]
-        player = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        thread = threading.Thread(target=player.wait)
-        thread.start()
-        thread.join(60.0)
-        wait_for(lambda: robot.values()["odometry inbox now"] == "0", "the node to finish")
-        wait_for(lambda: int(robot.values()["scan received"]) >= len(replayed), "all scans to arrive")
-        wait_for(lambda: len(robot.heard["odometry"]) >= len(replayed), "all poses")
-    assert player.returncode == 0
+    for _ in range(ATTEMPTS):
+        robot.heard["odometry"].clear()
+        with placement():
+            robot.wait_for_node()
+            play(recording)
+            if comes_true(lambda: len(robot.heard["odometry"]) >= len(replayed), timeout=15.0):
+                break
     assert robot.heard["odometry"] == replayed
+
+
+def play(recording):
+    """Half of real time: on a busy machine a node that keeps up is what is asked for here, not a fast one."""
+    command = [sys.executable, "-m", "perception", "play", str(recording), "--wait", "60", "--rate", "0.5"]
+    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120.0, check=True)

@@ -76,7 +76,7 @@ def test_run_publishes_odometry_and_ends_on_an_interrupt_within_five_seconds(rob
         wait_for(lambda: robot.points.get_subscription_count(), "the node", START_LIMIT)
         wait_for(lambda: robot.imu.get_subscription_count(), "the node to hear the IMU")
         wait_for(lambda: robot.node.count_publishers(name), "its odometry")
-        time.sleep(0.3)  # the other direction of discovery
+        time.sleep(graph.SETTLING)
         robot.drive(8)
         wait_for(lambda: len(heard) == 8, "the poses of all scans")
         code, seconds = run.stop()

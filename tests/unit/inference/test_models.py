@@ -75,6 +75,7 @@ def test_words_of_a_card_do_not_steer_the_terminal(stored: Model) -> None:
 
 def test_measuring_shows_every_backend_and_is_what_auto_goes_by(stored: Model, monkeypatch) -> None:
     pytest.importorskip("openvino")
+    pytest.importorskip("torch")
     from perception.inference.runtime import make_runtime
 
     asked = []

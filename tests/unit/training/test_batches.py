@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from perception.training.batches import Batches, Share
 from perception.training.config import TrainingConfig
-from perception.training.loop import parts
 from perception.training.pictures import read_pictures
+
+pytest.importorskip("torch")
+from perception.training.loop import parts  # noqa: E402
 
 
 def test_batches_ahead_are_those_of_their_steps(pictures_folder: Path, tiny: TrainingConfig) -> None:

@@ -10,7 +10,7 @@ from perception.training.config import TrainingConfig
 from perception.training.pictures import read_pictures
 
 pytest.importorskip("torch")
-from perception.training.loop import parts  # noqa: E402
+from perception.training.loop import parts
 
 
 def test_batches_ahead_are_those_of_their_steps(pictures_folder: Path, tiny: TrainingConfig) -> None:

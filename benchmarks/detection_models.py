@@ -6,6 +6,7 @@ images, ours as the peers'. With 80 classes all of them answer maps of 144 chann
 
 from pathlib import Path
 
+from benchmarks.detection_export_peers import settle
 from benchmarks.detection_peers import NAMES, SIDES, peer_file
 from perception.inference.model_card import Model, ModelCard, TensorSpec, file_entry, write_card
 
@@ -33,7 +34,7 @@ def random_leyolo(size: str, activation: str, folder: Path) -> Path:
 
     torch.manual_seed(0)
     network = LeYolo(LeYoloConfig(size=size, activation=activation, num_classes=NUM_CLASSES))
-    _settle(network)
+    settle(network)
     name = f"random-{size}-{activation.replace('_', '-')}"
     classes = tuple(f"class {number}" for number in range(NUM_CLASSES))
     write_leyolo(
@@ -79,17 +80,3 @@ def open_card(path: Path) -> Model:
     from perception.inference.model_card import open_model
 
     return open_model(str(path))
-
-
-def _settle(network: "object") -> None:
-    """Give every batch-norm the mean and variance of what random images become."""
-    import torch
-
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.reset_running_stats()
-            layer.momentum = None  # the mean of all passes
-    network.train()
-    with torch.no_grad():
-        for _ in range(2):
-            network(torch.rand(4, 3, 320, 320))

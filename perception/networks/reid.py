@@ -5,19 +5,15 @@ with several streams, each a chain of light 3x3 convolutions of another length a
 shared by all streams, says channel by channel how much of each scale goes on.
 """
 
-import json
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perception.core.config import validated
-from perception.core.errors import ConfigError, ModelError
-from perception.core.files import write_atomic
 from perception.networks.blocks import ConvShape, ConvUnit
 from perception.networks.reid_graph import FAMILY, INPUT, OUTPUT, ReidConfig
-from perception.networks.weights import fill, read_tensors, safetensors_library, stored
+from perception.networks.weights import fill, read_network, save_network
 
 REDUCTION = 4  # of channels inside a block
 GATE_REDUCTION = 4  # of channels inside the gate; the streams are narrow here
@@ -94,20 +90,12 @@ class OmniScaleBlock(nn.Module):
 
 def save_reid(network: ReidNetwork, path: Path) -> None:
     """Write weights as float16 and the configuration as safetensors, whole or not at all."""
-    tensors = {name: stored(tensor, torch.float16) for name, tensor in network.state_dict().items()}
-    metadata = {"family": FAMILY, "config": network.config.model_dump_json()}
-    write_atomic(path, safetensors_library().save(tensors, metadata))
+    save_network(network, network.config, FAMILY, path, torch.float16)
 
 
 def load_reid(path: Path) -> ReidNetwork:
     """The network of a file that `save_reid` wrote, in evaluation mode. Raises `ModelError`, `MissingDependency`."""
-    tensors, metadata = read_tensors(path)
-    if metadata.get("family") != FAMILY:
-        raise ModelError(f"{path}: family {metadata.get('family')!r}, expected {FAMILY!r}; give a file of this network")
-    try:
-        config = validated(ReidConfig, json.loads(metadata.get("config", "")))
-    except (ValueError, ConfigError) as error:
-        raise ModelError(f"{path}: its configuration cannot be read ({error})") from None
+    config, tensors = read_network(path, FAMILY, ReidConfig)
     network = ReidNetwork(config)
     fill(network, tensors, str(path))
     return network.eval()

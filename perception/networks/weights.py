@@ -8,16 +8,19 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from perception.core.config import validated
+from perception.core.config import Config, validated
 from perception.core.errors import ConfigError, MissingDependency, ModelError
 from perception.core.files import write_atomic
 from perception.networks.leyolo import LeYolo
 from perception.networks.leyolo_graph import LeYoloConfig
+
+C = TypeVar("C", bound=Config)
 
 BATCH_COUNTER = "num_batches_tracked"
 FAMILY = "leyolo"
@@ -30,10 +33,7 @@ def save_leyolo(network: LeYolo, path: Path, dtype: torch.dtype = torch.float32)
 
     `dtype`: of the numbers in the file; float16 halves it. They are loaded as float32.
     """
-    library = safetensors_library()
-    tensors = {name: stored(tensor, dtype) for name, tensor in network.state_dict().items()}
-    metadata = {"family": FAMILY, "config": network.config.model_dump_json()}
-    write_atomic(path, library.save(tensors, metadata))
+    save_network(network, network.config, FAMILY, path, dtype)
 
 
 def load_leyolo(path: Path) -> LeYolo:
@@ -41,16 +41,28 @@ def load_leyolo(path: Path) -> LeYolo:
 
     Raises `ModelError` naming what does not fit, `MissingDependency` without safetensors.
     """
-    tensors, metadata = read_tensors(path)
-    if metadata.get("family") != FAMILY:
-        raise ModelError(f"{path}: family {metadata.get('family')!r}, expected {FAMILY!r}; give a file of this network")
-    try:
-        config = validated(LeYoloConfig, json.loads(metadata.get("config", "")))
-    except (ValueError, ConfigError) as error:
-        raise ModelError(f"{path}: its configuration cannot be read ({error})") from None
+    config, tensors = read_network(path, FAMILY, LeYoloConfig)
     network = LeYolo(config)
     fill(network, tensors, str(path))
     return network.eval()
+
+
+def save_network(network: nn.Module, config: Config, family: str, path: Path, dtype: torch.dtype) -> None:
+    """Write the weights of any network, with numbers as `dtype`, and its configuration, whole or not at all."""
+    tensors = {name: stored(tensor, dtype) for name, tensor in network.state_dict().items()}
+    metadata = {"family": family, "config": config.model_dump_json()}
+    write_atomic(path, safetensors_library().save(tensors, metadata))
+
+
+def read_network(path: Path, family: str, kind: type[C]) -> tuple[C, dict[str, torch.Tensor]]:
+    """Configuration and tensors of a file that `save_network` wrote. Raises `ModelError`, `MissingDependency`."""
+    tensors, metadata = read_tensors(path)
+    if metadata.get("family") != family:
+        raise ModelError(f"{path}: family {metadata.get('family')!r}, expected {family!r}; give a file of this network")
+    try:
+        return validated(kind, json.loads(metadata.get("config", ""))), tensors
+    except (ValueError, ConfigError) as error:
+        raise ModelError(f"{path}: its configuration cannot be read ({error})") from None
 
 
 def ordered_names(network: LeYolo) -> list[str]:

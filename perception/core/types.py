@@ -120,6 +120,24 @@ class Detections:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LineSegments:
+    """Straight line segments found in one image, best first; undirected, in px with pixel centres at integers."""
+
+    stamp_ns: int  # of the image
+    frame_id: str  # of the image
+    size_px: tuple[int, int]  # width, height of the image
+    segments: np.ndarray  # (N, 4) float32: x, y of one end, x, y of the other
+    scores: np.ndarray  # (N,) float32; their range is the detector's
+
+    def __post_init__(self) -> None:
+        check("segments", self.segments, (None, 4), np.float32)
+        check("scores", self.scores, (len(self.segments),), np.float32)
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SensorRig:
     """Where the sensors sit on the robot. `T_base_imu` is None when there is no IMU."""
 

@@ -26,7 +26,7 @@ class Tile:
     """One picture in a window: px p of the picture are at `scale * p + offset` of the window."""
 
     picture: int
-    scale: float
+    scale: tuple[float, float]  # x, y
     offset: tuple[float, float]  # x, y, px of the window
     region: tuple[int, int, int, int]  # x1, y1, x2, y2 in the window, px: all that is shown of it
 
@@ -105,16 +105,24 @@ class Augmenter:
         if looked_at is not None:
             picture = int(self._focus.pictures[looked_at])
         size = self._pictures.sizes[picture].astype(np.float64)
-        scale = float(rng.uniform(config.min_scale, config.max_scale)) * config.picture_side / size.max()
+        scale = rng.uniform(config.min_scale, config.max_scale) * config.picture_side / size.max() * self._stretch(rng)
         if looked_at is not None:
             low, high = self._pictures.boxes.corners[looked_at].reshape(2, 2).astype(np.float64)
-            scale = min(scale, FITTING * float((inner / (high - low)).min()))
+            scale *= min(1.0, FITTING * float((inner / (high - low) / scale).min()))
         shown = inner / scale  # px of the picture
         least, most = np.minimum(size - shown, 0), np.maximum(size - shown, 0)
         if looked_at is not None:
             least, most = np.clip(high - shown, least, most), np.clip(low, least, most)
         corner = least + rng.random(2) * (most - least)
-        return Tile(picture, scale, (x1 - corner[0] * scale, y1 - corner[1] * scale), region)
+        offset = np.array([x1, y1]) - corner * scale
+        return Tile(picture, _pair(scale), _pair(offset), region)
+
+    def _stretch(self, rng: np.random.Generator) -> np.ndarray:
+        """Factors (2,) of width and height, whose product is 1; their ratio is up to `stretch` either way."""
+        if self._config.stretch == 1.0:
+            return np.ones(2)
+        root = self._config.stretch ** (0.5 * rng.uniform(-1, 1))
+        return np.array([root, 1 / root])
 
     def _canvas(self, pictures: list[int], rng: np.random.Generator) -> list[Tile]:
         """Pictures around a point of a canvas of twice their side, or one in its middle; the window is a cut of it."""
@@ -132,8 +140,12 @@ class Augmenter:
             high = np.clip(np.rint(np.minimum(corner + size, 2 * side) * zoom + shift), 0, window).astype(int)
             scale = zoom * side / float(self._pictures.sizes[picture].max())
             offset = corner * zoom + shift
-            tiles.append(Tile(picture, scale, (float(offset[0]), float(offset[1])), (*low.tolist(), *high.tolist())))
+            tiles.append(Tile(picture, (scale, scale), _pair(offset), (*low.tolist(), *high.tolist())))
         return tiles
+
+
+def _pair(values: np.ndarray) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
 
 
 def _lines(side: int, parts: int, rng: np.random.Generator) -> list[int]:
@@ -157,10 +169,9 @@ def painted(tiles: list[Tile], load: Callable[[int], np.ndarray], size: tuple[in
         x1, y1, x2, y2 = tile.region
         if x2 <= x1 or y2 <= y1:
             continue
-        half = (tile.scale - 1) / 2  # OpenCV counts from the middle of the first pixel
-        T_region_picture = np.array(
-            [[tile.scale, 0, tile.offset[0] - x1 + half], [0, tile.scale, tile.offset[1] - y1 + half]]
-        )
+        wide, tall = tile.scale  # OpenCV counts from the middle of the first pixel
+        left, top = tile.offset[0] - x1 + (wide - 1) / 2, tile.offset[1] - y1 + (tall - 1) / 2
+        T_region_picture = np.array([[wide, 0, left], [0, tall, top]])
         color[y1:y2, x1:x2] = cv2.warpAffine(
             load(tile.picture), T_region_picture, (x2 - x1, y2 - y1), borderValue=(FILL, FILL, FILL)
         )
@@ -179,7 +190,8 @@ def tiled_boxes(tiles: list[Tile], pictures: PictureList, config: AugmentConfig)
 
 def _tile_boxes(tile: Tile, boxes: Boxes, config: AugmentConfig) -> Boxes:
     x1, y1, x2, y2 = tile.region
-    whole = boxes.corners * np.float32(tile.scale) + np.tile(np.array(tile.offset, dtype=np.float32), 2)
+    scale, offset = (np.tile(np.array(pair, dtype=np.float32), 2) for pair in (tile.scale, tile.offset))
+    whole = boxes.corners * scale + offset
     seen = np.clip(whole, np.array([x1, y1, x1, y1], np.float32), np.array([x2, y2, x2, y2], np.float32))
     sides, whole_sides = seen[:, 2:] - seen[:, :2], whole[:, 2:] - whole[:, :2]
     shortest, longest = sides.min(axis=1), sides.max(axis=1)
@@ -201,9 +213,11 @@ def mirrored(color: np.ndarray, boxes: Boxes) -> tuple[np.ndarray, Boxes]:
 
 
 def recoloured(color: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
-    """Hue, saturation and brightness, each times 1 plus up to its greatest change."""
+    """Hue, saturation and brightness, each times 1 plus up to its greatest change; at times without colour."""
     import cv2
 
+    if config.grey and rng.random() < config.grey:
+        color = cv2.cvtColor(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     gains = 1 + rng.uniform(-1, 1, size=3) * [config.hue, config.saturation, config.value]
     levels = np.arange(256)
     hues = (levels * gains[0] % HUES).astype(np.uint8)

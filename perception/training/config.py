@@ -29,6 +29,9 @@ class AugmentConfig(Config):
     picture_side: int = Field(640, ge=32, le=4096, description="Long side of a picture at scale 1, px.")
     min_scale: float = Field(0.5, ge=0.05, le=4.0, description="Least scale of a picture.")
     max_scale: float = Field(1.5, ge=0.05, le=4.0, description="Greatest scale of a picture.")
+    stretch: float = Field(
+        1.0, ge=1.0, le=4.0, description="Of cut-outs: greatest ratio of the scales of width and height, either way."
+    )
     translate: float = Field(0.1, ge=0.0, le=1.0, description="Greatest shift of the canvas, in windows.")
     focus: float = Field(
         0.0, ge=0.0, le=1.0, description="Share of cut-outs around an object; rare classes are drawn more often."
@@ -37,6 +40,7 @@ class AugmentConfig(Config):
     hue: float = Field(0.015, ge=0.0, le=1.0, description="Greatest relative change of the hue.")
     saturation: float = Field(0.7, ge=0.0, le=1.0, description="Greatest relative change of the saturation.")
     value: float = Field(0.4, ge=0.0, le=1.0, description="Greatest relative change of the brightness.")
+    grey: float = Field(0.0, ge=0.0, le=1.0, description="Share of windows without colour.")
     min_side: float = Field(2.0, ge=0.0, le=100.0, description="Objects with a shorter side (px) are not learned.")
     min_visible: float = Field(0.1, ge=0.0, le=1.0, description="Objects cut to a smaller share are not learned.")
     max_aspect: float = Field(100.0, ge=1.0, le=1000.0, description="Objects longer than this are not learned.")

@@ -39,13 +39,14 @@ def green(color: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("layout", ["canvas", "crops"])
-@given(seed=st.integers(0, 10_000), mosaic=st.sampled_from([0.0, 1.0]))
+@given(seed=st.integers(0, 10_000), mosaic=st.sampled_from([0.0, 1.0]), stretch=st.sampled_from([1.0, 1.6]))
 @settings(max_examples=40, deadline=None)
-def test_boxes_of_a_window_frame_exactly_the_pixels_of_their_objects(layout: str, seed: int, mosaic: float) -> None:
+def test_boxes_of_a_window_frame_exactly_the_pixels_of_their_objects(
+    layout: str, seed: int, mosaic: float, stretch: float
+) -> None:
     pictures, colors = rectangles(BOXES)
-    config = AugmentConfig(
-        height=96, width=128, layout=layout, mosaic=mosaic, picture_side=SIDE, min_scale=0.7, focus=0.5, **PLAIN
-    )
+    shapes = {"layout": layout, "mosaic": mosaic, "stretch": stretch, "min_scale": 0.7, "focus": 0.5}
+    config = AugmentConfig(height=96, width=128, picture_side=SIDE, **shapes, **PLAIN)
     window = Augmenter(pictures, colors.__getitem__, config).window(0, np.random.default_rng(seed))
     shown = green(window.color)
     covered = np.zeros_like(shown)
@@ -88,6 +89,28 @@ def test_every_part_of_a_focused_mosaic_shows_a_whole_object(seed: int) -> None:
     assert (~boxes.is_ignored).sum() >= 3 * 3
 
 
+def test_stretched_cut_outs_change_the_shape_of_objects_within_the_limit() -> None:
+    pictures, colors = rectangles([[40.0, 30.0, 60.0, 50.0]])
+    config = AugmentConfig(
+        height=96, width=96, layout="crops", mosaic=0.0, focus=1.0, stretch=2.0, picture_side=SIDE, **PLAIN
+    )
+    augmenter = Augmenter(pictures, colors.__getitem__, config)
+    corners = np.concatenate([augmenter.window(0, np.random.default_rng(seed)).boxes.corners for seed in range(60)])
+    ratios = (corners[:, 2] - corners[:, 0]) / (corners[:, 3] - corners[:, 1])
+    assert ratios.max() > 1.7 and ratios.min() < 1 / 1.7
+    assert ratios.max() < 2.001 and ratios.min() > 0.499
+
+
+def test_a_share_of_the_windows_is_grey() -> None:
+    pictures, colors = rectangles(BOXES)
+    augmenter = Augmenter(
+        pictures, colors.__getitem__, AugmentConfig(height=64, width=64, picture_side=SIDE, grey=0.5, **PLAIN)
+    )
+    windows = [augmenter.window(0, np.random.default_rng(seed)).color for seed in range(60)]
+    share = np.mean([not np.ptp(color.astype(int), axis=2).any() for color in windows])
+    assert 0.3 < share < 0.7
+
+
 def test_a_window_depends_on_its_generator_alone() -> None:
     pictures, colors = rectangles(BOXES)
     augmenter = Augmenter(pictures, colors.__getitem__, AugmentConfig(height=64, width=64, picture_side=SIDE))
@@ -99,16 +122,16 @@ def test_a_window_depends_on_its_generator_alone() -> None:
 def test_what_is_cut_to_less_than_a_share_is_ignored_and_what_is_outside_is_dropped() -> None:
     pictures, _ = rectangles(BOXES)
     config = AugmentConfig(min_visible=0.5, min_side=0.0)
-    tiles = [Tile(0, 1.0, (0.0, 0.0), (0, 0, 64, 64)), Tile(1, 1.0, (64.0, 0.0), (64, 0, 80, 64))]
+    tiles = [Tile(0, (1.0, 1.0), (0.0, 0.0), (0, 0, 64, 64)), Tile(1, (1.0, 1.0), (64.0, 0.0), (64, 0, 80, 64))]
     boxes = tiled_boxes(tiles, pictures, config)
     assert boxes.corners.tolist() == [[30.0, 20.0, 64.0, 60.0], [74.0, 10.0, 80.0, 64.0]]
     assert boxes.is_ignored.tolist() == [False, True]
-    assert len(tiled_boxes([Tile(0, 1.0, (0.0, 0.0), (0, 0, 20, 64))], pictures, config)) == 0
+    assert len(tiled_boxes([Tile(0, (1.0, 1.0), (0.0, 0.0), (0, 0, 20, 64))], pictures, config)) == 0
 
 
 def test_a_tile_at_scale_one_keeps_every_pixel() -> None:
     color = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
-    shown = painted([Tile(0, 1.0, (-7.0, -3.0), (8, 16, 64, 64))], lambda _: color, (64, 96))
+    shown = painted([Tile(0, (1.0, 1.0), (-7.0, -3.0), (8, 16, 64, 64))], lambda _: color, (64, 96))
     assert np.array_equal(shown[16:64, 8:64], color[19:67, 15:71])
     assert (shown[:16] == 114).all() and (shown[:, 64:] == 114).all()
 

@@ -140,6 +140,10 @@ def _network(model: Model) -> Any:
             from perception.networks.reid import load_reid
 
             network = load_reid(path)
+        case "lsdnet":
+            from perception.networks.lsdnet import load_lsdnet
+
+            network = load_lsdnet(path)
         case family:
             raise ModelError(f"model {model.card.name}: family: {family!r} has no torch network; use onnx")
     from perception.networks.blocks import folded

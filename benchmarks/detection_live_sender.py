@@ -7,13 +7,13 @@ the image to the middleware to the callback.
 
 import json
 import sys
-import threading
 import time
 from typing import Any
 
 import numpy as np
 
-PATIENCE = 3.0  # s for the last answer
+from benchmarks.live_spin import sleep_until, spinning, wait_for_answers
+
 DISCOVERY = 120.0  # s, kernels being compiled and backends being measured included
 REPORT = 1.2  # s until the next diagnostics, at the latest
 WARM = 30  # answers before the measurement begins: the network is loaded with the first image
@@ -59,9 +59,7 @@ class Camera:
         """Images at `rate` for `seconds`."""
         start = time.monotonic()
         for number in range(round(rate * seconds)):
-            delay = start + number / rate - time.monotonic()
-            if delay > 0.0:
-                time.sleep(delay)
+            sleep_until(start + number / rate)
             self.publish()
 
     def publish(self) -> None:
@@ -88,38 +86,14 @@ class Camera:
 
 def main(source: str, topic: str, rate: str, seconds: str) -> None:
     """Send, and print what was measured."""
-    from nodes import middleware
-
-    middleware.prepare()
-    import rclpy
-    from rclpy.experimental import EventsExecutor
-
     with np.load(source, allow_pickle=False) as file:
         pictures = file["pictures"]
-    rclpy.init()
-    camera, executor, stop = Camera(pictures, topic), EventsExecutor(), threading.Event()
-    executor.add_node(camera.node)
-
-    def spin() -> None:
-        while not stop.is_set():
-            executor.spin_once(timeout_sec=0.1)
-
-    thread = threading.Thread(target=spin)
-    thread.start()
-    try:
+    with spinning(lambda: Camera(pictures, topic)) as camera:
         camera.wait()
         print("started", flush=True)
         camera.send(float(rate), float(seconds))
-        deadline = time.monotonic() + PATIENCE
-        while len(camera.heard) < len(camera.sent) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_for_answers(lambda: len(camera.heard) >= len(camera.sent))
         time.sleep(REPORT)
-    finally:
-        stop.set()
-        thread.join()
-        executor.shutdown()
-        camera.node.destroy_node()
-        rclpy.try_shutdown()
     boxes = [number for _, number in camera.heard.values()]
     found = {"images": len(camera.sent), "latencies": camera.latencies(), "boxes": boxes}
     print(json.dumps({**found, "facts": camera.facts, "before": camera.before}))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import clouds
+from benchmarks.live_spin import sleep_until, spinning, wait_for_answers
 
 NUM_POINTS = 130_000
 POINT = np.dtype(  # 32 bytes, as some drivers send it
@@ -27,8 +28,8 @@ POINT = np.dtype(  # 32 bytes, as some drivers send it
 FIELDS = (("x", 0, 7), ("y", 4, 7), ("z", 8, 7), ("intensity", 16, 7), ("t", 20, 6), ("ring", 24, 4))
 RANGE_NOISE = 0.015  # m, of the points that are added to make the cloud large
 LEAD = 0.5  # s until the first message
-PATIENCE = 3.0  # s for the last odometry
 DISCOVERY = 60.0  # s, kernels being compiled included
+REPORT = 1.2  # s until the next diagnostics, at the latest
 
 
 class Sender:
@@ -83,7 +84,7 @@ class Sender:
             scan = self.drive.scan(index)
             cloud = large_cloud(scan, rng)
             end_ns = scan.stamp_ns + int(self.drive.durations_ns[index])
-            _sleep_until(start + (end_ns - start_ns) * 1e-9)
+            sleep_until(start + (end_ns - start_ns) * 1e-9)
             self.sent.append((scan.stamp_ns, time.monotonic()))
             self.points.publish(cloud)
         imu.join()
@@ -94,7 +95,7 @@ class Sender:
         drive = self.drive
         for row, stamp_ns in enumerate(drive.imu_stamps_ns.tolist()):
             message = messages.imu_to(stamp_ns, "imu", drive.gyro[row], drive.accel[row])
-            _sleep_until(start + (stamp_ns - int(drive.imu_stamps_ns[0])) * 1e-9)
+            sleep_until(start + (stamp_ns - int(drive.imu_stamps_ns[0])) * 1e-9)
             self.imu.publish(message)
 
     def latencies(self) -> list[float]:
@@ -142,44 +143,14 @@ def large_cloud(scan: object, rng: np.random.Generator) -> object:
 
 def main(folder: str) -> None:
     """Send the drive in `folder` and print what was measured."""
-    from nodes import middleware
-
-    middleware.prepare()
-    import rclpy
-    from rclpy.experimental import EventsExecutor
-
-    rclpy.init()
-    sender, executor, stop = Sender(clouds.read(Path(folder))), EventsExecutor(), threading.Event()
-    executor.add_node(sender.node)
-
-    def spin() -> None:
-        while not stop.is_set():
-            executor.spin_once(timeout_sec=0.1)
-
-    thread = threading.Thread(target=spin)
-    thread.start()
-    try:
+    with spinning(lambda: Sender(clouds.read(Path(folder)))) as sender:
         sender.wait()
         print("started", flush=True)
         sender.send()
-        deadline = time.monotonic() + PATIENCE
-        while len(sender.heard) < len(sender.sent) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(1.2)  # until the next diagnostics
-    finally:
-        stop.set()
-        thread.join()
-        executor.shutdown()
-        sender.node.destroy_node()
-        rclpy.try_shutdown()
+        wait_for_answers(lambda: len(sender.heard) >= len(sender.sent))
+        time.sleep(REPORT)
     found = {"clouds": len(sender.sent), "odometry": len({stamp for stamp, _ in sender.heard}), "facts": sender.facts}
     print(json.dumps({**found, "odometry_imu": sender.num_imu_odometry, "latencies": sender.latencies()}))
-
-
-def _sleep_until(when: float) -> None:
-    delay = when - time.monotonic()
-    if delay > 0.0:
-        time.sleep(delay)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,11 @@ ALLOWED = {
     "kernels": ("core",),
     "slam": (*BASE, "inference"),
     **dict.fromkeys(METHODS, (*BASE, "inference", "networks")),
+    "place": (*BASE, "inference", "networks", "slam"),
     "world": (*BASE, "io"),
     "io": (*BASE, *METHODS, "slam"),
-    "evaluation": (*BASE, *METHODS, "slam", "io"),
-    "pipeline": (*BASE, *METHODS, "slam", "io", "evaluation", "world", "progress"),
+    "evaluation": (*BASE, *METHODS, "place", "slam", "io"),
+    "pipeline": (*BASE, *METHODS, "place", "slam", "io", "evaluation", "world", "progress"),
     "progress": (),
     "view": (*BASE, "io"),
     "nodes": (
@@ -34,7 +35,7 @@ ALLOWED = {
         "pipeline",
         "doctor",
     ),  # doctor: its facts, for nodes/doctor.py
-    "training": (*BASE, "networks", "io"),
+    "training": (*BASE, "networks", "io", "place", "world"),
     "presets": (),
 }
 COMMANDS = ("cli", "commands", "__main__", "bench", "doctor", "compile")  # the top: may import every part
@@ -52,7 +53,7 @@ ONLY_IN = {
     "onnxruntime": ("perception/inference/onnx.py",),
     "openvino": ("perception/inference/openvino.py",),
     "gtsam": ("slam/pose_graph.py",),
-    "faiss": ("slam/place_index.py",),
+    "faiss": ("perception/place/index.py",),
     "tf2_ros": (),
     "cv_bridge": (),
     "evo": (),

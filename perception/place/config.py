@@ -1,0 +1,46 @@
+"""Configuration of place recognition. Sections 9 to 12 of bev_lio_lc.md say where the numbers come from."""
+
+import math
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from perception.core.config import Config
+
+
+class BevConfig(Config):
+    """How a scan becomes a bird's-eye image: an image of how many voxels are occupied above each cell."""
+
+    extent: float = Field(40.0, ge=4.0, le=200.0, description="The image reaches so far (m) in each direction.")
+    resolution: float = Field(0.4, ge=0.05, le=4.0, description="Side of a cell (m).")
+    voxel_size: float = Field(0.4, ge=0.05, le=4.0, description="One point per voxel of this edge (m) is counted.")
+    rule: Literal["bevplace", "bevlio"] = Field(
+        "bevplace",
+        description="bevplace: as the published weights were trained; bevlio: as the published node makes images, "
+        "without cells of a single point.",
+    )
+    min_height: float = Field(-40.0, ge=-200.0, le=200.0, description="Points lower (m) than this are left out.")
+    max_height: float = Field(40.0, ge=-200.0, le=200.0, description="Points higher (m) than this are left out.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "BevConfig":
+        if self.min_height >= self.max_height:
+            raise ValueError(f"min_height {self.min_height} is not below max_height {self.max_height}")
+        if not MIN_SIDE <= self.side <= MAX_SIDE:
+            raise ValueError(
+                f"extent / resolution: images of {self.side} px; from {MIN_SIDE} to {MAX_SIDE} are allowed"
+            )
+        return self
+
+    @property
+    def first(self) -> int:
+        """Cell, counted from the sensor, of row 0 and of column 0: the foremost and the leftmost."""
+        return math.floor(self.extent / self.resolution)
+
+    @property
+    def side(self) -> int:
+        """Rows and columns of the image, px."""
+        return self.first - math.floor(-self.extent / self.resolution) + 1
+
+
+MIN_SIDE, MAX_SIDE = 17, 2048  # px

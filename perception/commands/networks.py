@@ -150,14 +150,14 @@ def measure_model(model: str, size: tuple[int, int] | None, num_threads: int) ->
 @click.argument("checkpoint", type=FILE)
 @click.option("--name", help="How the model is called from now on.  [default: the name of the file]")
 def import_model(checkpoint: Path, name: str | None) -> None:
-    """Take an official LeYOLO checkpoint (.pt) over into your store, as safetensors, ONNX and a card.
+    """Take a published checkpoint of LeYOLO or BEVPlace++ over into your store, as safetensors, ONNX and a card.
 
-    The file is read without running anything of it. Its licence (AGPL-3.0) goes into the card.
+    The file is read without running anything of it. Its licence (LeYOLO: AGPL-3.0) goes into the card.
     """
-    from perception.inference.importing import import_leyolo
+    from perception.inference.importing import import_checkpoint
     from perception.inference.model_card import models_folder
 
-    model = import_leyolo(checkpoint, models_folder(), name)
+    model = import_checkpoint(checkpoint, models_folder(), name)
     click.echo(f"wrote {model.folder / model.card.name}.json; use it as {model.card.name}")
 
 

@@ -41,6 +41,18 @@ COCO = (
 )
 
 
+def import_checkpoint(checkpoint: Path, folder: Path, name: str | None = None) -> Model:
+    """Take a published checkpoint over, of whichever network of ours it is: LeYOLO, or the place network.
+
+    Raises `ModelError` naming what does not fit, `MissingDependency` without torch.
+    """
+    from perception.inference.rein_importing import import_rein, is_rein
+
+    if is_rein(read_checkpoint(checkpoint)):
+        return import_rein(checkpoint, folder, _name(checkpoint, folder, name))
+    return import_leyolo(checkpoint, folder, name)
+
+
 def import_leyolo(checkpoint: Path, folder: Path, name: str | None = None) -> Model:
     """Write the network of a checkpoint to `folder` as NAME.safetensors, NAME.onnx and NAME.json.
 

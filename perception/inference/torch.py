@@ -144,6 +144,10 @@ def _network(model: Model) -> Any:
             from perception.networks.lsdnet import load_lsdnet
 
             network = load_lsdnet(path)
+        case "rein":
+            from perception.networks.rein import ReinEncoder, load_rein
+
+            network = ReinEncoder(load_rein(path)).eval()
         case family:
             raise ModelError(f"model {model.card.name}: family: {family!r} has no torch network; use onnx")
     from perception.networks.blocks import folded

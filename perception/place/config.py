@@ -44,3 +44,12 @@ class BevConfig(Config):
 
 
 MIN_SIDE, MAX_SIDE = 17, 2048  # px
+
+
+class DescriptorConfig(Config):
+    """The network that describes places, and how it runs."""
+
+    model: str = Field("bevplace", min_length=1, description="Name of a packaged or own model, or path of its card.")
+    backend: str = Field("auto", description="Runtime; auto: the fastest that works here.")
+    precision: str = Field("auto", description="Arithmetic of the runtime; auto: as the backend chooses.")
+    num_threads: int = Field(1, ge=0, le=1024, description="Threads of the runtime; 0: one for each core.")

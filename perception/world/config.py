@@ -87,6 +87,9 @@ class WorldConfig(Config):
     speed: float = Field(0.0, ge=0.0, le=30.0, description="Cruising speed (m/s); 0: the one that suits the route.")
     rest: float = Field(2.0, ge=0.0, le=60.0, description="Standstill before the start (s).")
     weather: Weather = Field("day", description="Light and weather; random: the seed decides.")
+    freedom: float = Field(
+        0.0, ge=0.0, le=1.0, description="Share of objects of any shape and colour; 0 for evaluation seeds, always."
+    )
     cameras: CameraConfig = Field(default_factory=CameraConfig, description="The cameras.")
     scene: SceneConfig = Field(default_factory=SceneConfig, description="The world.")
     beams: BeamConfig = Field(default_factory=BeamConfig, description="Errors of the LiDAR.")

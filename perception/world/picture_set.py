@@ -40,6 +40,9 @@ class PictureSetConfig(Config):
         ("district", "campus", "office", "district", "campus"), min_length=1, description="Taken in turn by seed."
     )
     weather: Weather = Field("random", description="Light and weather; random: the seed decides.")
+    freedom: float = Field(
+        0.6, ge=0.0, le=1.0, description="Share of objects of any shape and colour; 0 for evaluation seeds, always."
+    )
     scene: SceneConfig = Field(default_factory=SceneConfig, description="How densely the worlds are furnished.")
     duration: float = Field(120.0, ge=10.0, le=3600.0, description="Length (s) of the drive they are picked from.")
 
@@ -105,6 +108,7 @@ def _world(seed: int, config: PictureSetConfig) -> SyntheticRecording:
             rest=0.0,
             route=route,
             weather=config.weather,
+            freedom=config.freedom,
             cameras=cameras,
             scene=config.scene,
         )

@@ -22,13 +22,14 @@ from perception.world.objects.rooms import make_rooms
 from perception.world.objects.skyline import make_skyline, make_surroundings
 from perception.world.objects.stage import Stage
 from perception.world.objects.streets import Furnisher
+from perception.world.repaint import Painter
 from perception.world.things import Thing
 from perception.world.variety import Variety, variety_of
 
 REACH = 125.0  # m around the streets that is built, and around a world that repeats
 GROUND_MARGIN = 40.0  # m of earth around the streets
 HALL_LANE = 2.3  # m, half the width that is kept free in a hall
-LAYOUT_STREAM, SCENE_STREAM, LOOK_STREAM = 3, 4, 6  # random streams of a seed
+LAYOUT_STREAM, SCENE_STREAM, LOOK_STREAM, COLOUR_STREAM = 3, 4, 6, 12  # random streams of a seed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +74,7 @@ def build_scene(config: WorldConfig) -> Scene:
     """The world of a configuration; the same one for the same seed and densities."""
     layout = make_layout(config, np.random.default_rng([config.seed, LAYOUT_STREAM]))
     rng = np.random.default_rng([config.seed, SCENE_STREAM])
-    variety = variety_of(config.seed)
+    variety = variety_of(config.seed, config.freedom)
     match config.route:
         case "endless_corridor":
             return Scene(_on_side(_tunnel(3.0, 2.9, layout.period), variety), (), layout)
@@ -84,8 +85,9 @@ def build_scene(config: WorldConfig) -> Scene:
             static, things, stage = _streets(layout, config, rng, variety)
             make, options = make_street_movers, config
     movers, moving = make(layout, options, rng, _next_instance(static), variety, stage.is_clear)
-    movers = [replace(mover, mesh=_on_side(mover.mesh, variety)) for mover in movers]
-    return Scene(_on_side(static, variety), tuple(movers), layout, (*things, *moving))
+    painter = Painter(np.random.default_rng([config.seed, COLOUR_STREAM]), variety)
+    movers = [replace(mover, mesh=painter.painted(_on_side(mover.mesh, variety))) for mover in movers]
+    return Scene(painter.painted(_on_side(static, variety)), tuple(movers), layout, (*things, *moving))
 
 
 def _on_side(mesh: Mesh, variety: Variety) -> Mesh:

@@ -19,6 +19,7 @@ class Variety:
     """The side of the split that a world belongs to."""
 
     is_held_out: bool = False
+    freedom: float = 0.0  # share of a training world's objects that are drawn freely, not from the lists
 
     def part(self, options: Sequence[T]) -> Sequence[T]:
         """The options of this side: the last quarter is held out, the rest is for training."""
@@ -35,14 +36,18 @@ class Variety:
         shares = np.asarray(self.part(weights), dtype=np.float64)
         return mine[int(rng.choice(len(mine), p=shares / shares.sum()))]
 
+    def is_free(self, rng: np.random.Generator) -> bool:
+        """By lot, whether an object is drawn freely; without freedom no number is taken from `rng`."""
+        return self.freedom > 0.0 and bool(rng.random() < self.freedom)
+
     def layer(self, rng: np.random.Generator, texture: Texture) -> int:
         """A look of a texture family."""
         return texture.layer(self.choose(rng, range(VARIANTS)))
 
 
-def variety_of(seed: int) -> Variety:
-    """The side that a seed belongs to."""
-    return Variety(seed >= EVALUATION_SEED)
+def variety_of(seed: int, freedom: float = 0.0) -> Variety:
+    """The side that a seed belongs to; only the training side has `freedom`."""
+    return Variety(True) if seed >= EVALUATION_SEED else Variety(False, freedom)
 
 
 TRAINING = Variety()

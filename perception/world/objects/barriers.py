@@ -9,6 +9,7 @@ from perception.core.classes import Class
 from perception.world.geometry.mesh import Mesh
 from perception.world.materials import Material, Texture
 from perception.world.objects.colours import AMBER_LAMP, BLACK, DARK, STEEL, metal, paint, wood
+from perception.world.objects.free_barriers import add_free_barrier
 from perception.world.objects.shapes import Parts, Stuff, beam, lathe, loft, oval, panel, rod, rounded_box, vec
 from perception.world.variety import TRAINING, Variety
 
@@ -76,7 +77,10 @@ def _add_cone(
 def make_barrier(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
     """A barrier of 1.2 to 3 m along x, 60 to 300 triangles, `Class.BARRIER`."""
     parts = Parts(Class.BARRIER)
-    variety.choose(rng, BARRIERS)(parts, rng, variety)
+    if variety.is_free(rng):
+        add_free_barrier(parts, rng, variety)
+    else:
+        variety.choose(rng, BARRIERS)(parts, rng, variety)
     return parts.mesh()
 
 

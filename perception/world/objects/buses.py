@@ -1,5 +1,6 @@
 """Buses: city buses, coaches, minibuses and double-deckers, with rows of windows, doors and a destination sign."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from perception.core.classes import Class
 from perception.world.geometry.mesh import Mesh
 from perception.world.materials import Material, Texture
 from perception.world.objects.coachwork import Shell, add_axles, add_shell, arch, arch_stations, end_panel, side_panels
-from perception.world.objects.colours import BLACK, BRIGHT, DARK, RED_LAMP, WHITE_LAMP, one_of, pane, plate
+from perception.world.objects.colours import BLACK, BRIGHT, DARK, RED_LAMP, WHITE_LAMP, any_tint, one_of, pane, plate
 from perception.world.objects.shapes import (
     UNIT_UVS,
     Parts,
@@ -59,14 +60,16 @@ def make_bus(rng: np.random.Generator, variety: Variety = TRAINING, is_lit: bool
 
     `is_lit`: its lamps are on, as of one that drives.
     """
-    kind = variety.choose(rng, BUSES, (3.0, 1.5, 1.0, 1.0, 1.0))
+    is_free = variety.is_free(rng)
+    kind = _free_kind(rng) if is_free else variety.choose(rng, BUSES, (3.0, 1.5, 1.0, 1.0, 1.0))
     parts, glass = Parts(Class.BUS), pane(rng, variety, (84, 92, 98))
     lower = Stuff(Material.PAINT, one_of(rng, BRIGHT))
     upper = lower if rng.random() < 0.5 else Stuff(Material.PAINT, one_of(rng, ((238, 238, 234), *BRIGHT)))
     roof = upper if rng.random() < 0.6 else Stuff(Material.PAINT, (232, 232, 228))
     places = _places(kind)
     sections = np.array([_section(kind, x) for x in places])
-    add_shell(parts, _shell(kind, places, sections, (lower, upper, roof, glass)))
+    shell = _shell(kind, places, sections, (lower, upper, roof, glass))
+    add_shell(parts, _in_bands(shell, rng) if is_free else shell)
     half = 0.5 * kind.width
     add_axles(parts, [f * kind.length for f in kind.axles], half - 0.03, kind.wheel, 0.3)
     _add_doors(parts, kind, glass)
@@ -77,6 +80,61 @@ def make_bus(rng: np.random.Generator, variety: Variety = TRAINING, is_lit: bool
         x = (kind.axles[0] * kind.length + 0.75, kind.axles[0] * kind.length + 2.2)
         parts.add(side_panels(*x, *z, half)[:2], poster, uvs=UNIT_UVS)
     return parts.mesh() if is_lit else switched_off(parts.mesh())
+
+
+def _free_kind(rng: np.random.Generator) -> BusKind:
+    """Measures of a bus of one deck that nobody builds, but might."""
+    length, floor = rng.uniform(5.8, 13.5), rng.uniform(0.25, 0.45)
+    sill = floor + rng.uniform(0.55, 1.5)
+    lintel = sill + rng.uniform(0.65, 1.35)
+    doors = tuple(
+        np.array((0.41, rng.uniform(-0.1, 0.1), rng.uniform(-0.42, -0.36)))[: int(rng.integers(1, 4))].tolist()
+    )
+    return BusKind(
+        length,
+        rng.uniform(2.0, 2.6),
+        lintel + rng.uniform(0.25, 0.9),
+        floor,
+        sill,
+        lintel,
+        (-rng.uniform(0.2, 0.3), rng.uniform(0.24, 0.32)),
+        wheel=rng.uniform(0.36, 0.52),
+        window=rng.uniform(0.8, 2.6),
+        doors=doors,
+        slope=rng.uniform(0.0, 0.7),
+    )
+
+
+def _in_bands(shell: Shell, rng: np.random.Generator) -> Shell:
+    """The body in one to four colours that change along it or with the height; ends of another make."""
+    tints = [one_of(rng, BRIGHT) if rng.random() < 0.5 else any_tint(rng) for _ in range(4)]
+    bands = [Stuff(Material.PAINT, tint) for tint in tints]
+    count, is_along = int(rng.integers(1, 5)), rng.random() < 0.4
+    pieces = max(1, len(shell.sections) // count)
+    lamp, sign = int(rng.integers(2)), rng.random() < 0.6
+
+    def painted(stuff: Stuff, k: int, row: int) -> Stuff:
+        if stuff.material != Material.PAINT:
+            return stuff
+        return bands[(k // pieces if is_along else row) % count]
+
+    def end(make: Callable[[int, int], Stuff], k: int) -> Callable[[int, int], Stuff]:
+        def of(row: int, column: int) -> Stuff:
+            stuff = make(row, column)
+            if stuff.material == Material.LAMP and (row + lamp) % 2 == 0 and not sign:
+                return bands[row % count]
+            return painted(stuff, k, row)
+
+        return of
+
+    return Shell(
+        shell.sections,
+        lambda k, row: painted(shell.side(k, row), k, row),
+        lambda k: painted(shell.top(k), k, shell.sections.shape[1] - 2),
+        end(shell.front, len(shell.sections) - 2),
+        end(shell.rear, 0),
+        float(rng.uniform(0.4, 0.85)),
+    )
 
 
 def _places(kind: BusKind) -> list[float]:

@@ -100,6 +100,28 @@ def one_of(rng: np.random.Generator, tints: Sequence[Tint], spread: float = 0.08
     return r, g, b
 
 
+def any_tint(rng: np.random.Generator) -> Tint:
+    """A colour from anywhere; a third of them hardly has a hue."""
+    value, saturation = rng.uniform(0.08, 1.0), rng.uniform(0.0, 0.12) if rng.random() < 0.35 else rng.uniform(0.2, 1.0)
+    wheel = np.clip(np.abs((rng.random() * 6.0 + np.array([0.0, 4.0, 2.0])) % 6.0 - 3.0) - 1.0, 0.0, 1.0)
+    r, g, b = (int(c) for c in np.clip(255.0 * value * (1.0 - saturation * (1.0 - wheel)), 8, 250))
+    return r, g, b
+
+
+def contrasting(rng: np.random.Generator, tint: Tint, least: float = 70.0) -> Tint:
+    """Another colour from anywhere whose brightness differs from that of `tint` by `least` of 255."""
+    for _ in range(20):
+        other = any_tint(rng)
+        if abs(brightness(other) - brightness(tint)) > least:
+            return other
+    return (242, 242, 238) if brightness(tint) < 128.0 else (26, 27, 30)
+
+
+def brightness(tint: Tint) -> float:
+    """Of a colour, 0 to 255."""
+    return float(np.dot(tint, (0.3, 0.59, 0.11)))
+
+
 def car_paint(rng: np.random.Generator) -> Stuff:
     """Paint of a car, in the colours that cars have."""
     shares = np.array([share for _, share in CAR_PAINTS])

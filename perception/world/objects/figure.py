@@ -145,9 +145,14 @@ def _trunk(build: Build, outfit: Outfit) -> Mesh:
     return parts.add(neck, outfit.skin, smooth=True).mesh()
 
 
+def head_size(build: Build) -> float:
+    """From chin to crown (m)."""
+    return 0.13 * (0.8 * 1.75 + 0.2 * build.stature) * (0.92 if build.is_child else 1.0)
+
+
 def _head(build: Build, outfit: Outfit) -> Mesh:
     """Head with a face on its front, hair and hat."""
-    size = 0.13 * (0.8 * 1.75 + 0.2 * build.stature) * (0.92 if build.is_child else 1.0)  # chin to crown, m
+    size = head_size(build)
     low = CHIN * build.stature - 0.01
     heights = np.array([0.0, 0.16, 0.42, 0.68, 0.88, 1.0])
     radii = np.array([[0.24, 0.2], [0.38, 0.29], [0.43, 0.345], [0.44, 0.36], [0.33, 0.28], [0.1, 0.09]]) * size

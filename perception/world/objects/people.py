@@ -10,6 +10,7 @@ from perception.core.stamps import NS_PER_S
 from perception.world.geometry.mesh import Mesh, joined
 from perception.world.layout import Terrain
 from perception.world.materials import Material
+from perception.world.objects.carried import carrying, with_hat
 from perception.world.objects.colours import BLACK, BRIGHT, CHROME, STEEL, cloth, one_of
 from perception.world.objects.figure import Figure, Limb, draw_build, draw_outfit, make_figure, seated, swung
 from perception.world.objects.shapes import Parts, Stuff, beam, lathe, rod, rotated, rounded_box, vec
@@ -23,11 +24,15 @@ SEATED_LEGWEAR = ("trousers", "shorts", "trousers", "wide")
 
 def make_person(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
     """A person in a pose, 480 to 620 triangles, `Class.PEDESTRIAN`: x ahead, origin on the ground below the hips."""
+    if variety.is_free(rng):
+        return free_pose(rng, variety)
     return variety.choose(rng, POSES, (1.0, 0.6, 1.4, 0.5, 0.5, 0.8))(rng, variety)
 
 
 def make_standing_person(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
     """A person who stands."""
+    if variety.is_free(rng):
+        return free_pose(rng, variety)
     return variety.choose(rng, (standing, standing, waiting, pointing))(rng, variety)
 
 
@@ -41,8 +46,12 @@ def draw_figure(rng: np.random.Generator, variety: Variety, legs: str | None = N
     outfit = draw_outfit(rng, variety)
     outfit = outfit if legs is None else replace(outfit, legs=legs)
     figure = make_figure(draw_build(rng), outfit)
+    if variety.is_free(rng):
+        figure = with_hat(figure, rng, variety)
     if legs is not None or rng.random() > CARRIED_SHARE:
         return figure
+    if variety.is_free(rng):
+        return carrying(figure, rng, variety)
     return variety.choose(rng, CARRIED)(figure, rng, variety)
 
 
@@ -84,6 +93,21 @@ def sitting(rng: np.random.Generator, variety: Variety) -> Mesh:
 def pointing(rng: np.random.Generator, variety: Variety) -> Mesh:
     """An arm stretched out ahead or up."""
     return posed(draw_figure(rng, variety), (0.08, -0.08), (0.1, -rng.uniform(1.3, 2.6)))
+
+
+def free_pose(rng: np.random.Generator, variety: Variety) -> Mesh:
+    """On the feet, with arms, knees and back bent in any way."""
+    figure = draw_figure(rng, variety)
+    hinge = np.array([0.0, 0.0, figure.build.hip])
+    arms = [
+        swung(arm, rng.uniform(-2.9, 0.7) * rng.random(), -rng.uniform(0.0, 1.8) * rng.random()) for arm in figure.arms
+    ]
+    upper = joined([figure.trunk, *arms])
+    lean = float(np.clip(rng.normal(0.05, 0.15), -0.2, 0.7))
+    bent = replace(upper, triangles=rotated(upper.triangles, 1, lean, hinge).astype(np.float32))
+    stride, crouch = rng.normal(0.0, 0.25), max(0.0, rng.normal(-0.2, 0.35))
+    legs = [swung(leg, a - crouch, 2.0 * crouch) for leg, a in zip(figure.legs, (stride, -stride), strict=True)]
+    return _grounded(joined([bent, *legs]))
 
 
 POSES: tuple[Callable[[np.random.Generator, Variety], Mesh], ...] = (

@@ -9,6 +9,8 @@ from perception.core.classes import Class
 from perception.world.geometry.mesh import WHITE, Mesh, quads
 from perception.world.materials import Material, Texture
 from perception.world.objects.colours import DARK, STEEL, one_of
+from perception.world.objects.free_lights import add_free_light
+from perception.world.objects.free_signs import add_free_sign
 from perception.world.objects.shapes import Parts, Stuff, Tint, beam, lathe, loft, panel, rod, rounded_box, vec
 from perception.world.variety import TRAINING, Variety
 
@@ -64,6 +66,9 @@ def make_sign(rng: np.random.Generator, variety: Variety = TRAINING) -> Mesh:
     Whoever places it may give both one number, but a box of the sign itself must leave the post out.
     """
     parts = Parts(Class.TRAFFIC_SIGN)
+    if variety.is_free(rng):
+        add_free_sign(parts, rng, variety)
+        return parts.mesh()
     half, height = rng.uniform(0.28, 0.42), rng.uniform(2.0, 2.5)
     outline, look = variety.choose(rng, DESIGNS)
     corners = np.array(outline) * half
@@ -133,7 +138,10 @@ def make_traffic_light(rng: np.random.Generator, variety: Variety = TRAINING) ->
     Whoever places it may give both one number, but a box of the light itself must leave the mast out.
     """
     parts = Parts(Class.TRAFFIC_LIGHT)
-    variety.choose(rng, LIGHTS)(parts, rng)
+    if variety.is_free(rng):
+        add_free_light(parts, rng)
+    else:
+        variety.choose(rng, LIGHTS)(parts, rng)
     return parts.mesh()
 
 

@@ -1,4 +1,4 @@
-"""`perception evaluate`: how far trajectories, detectors and trackers are from the truth."""
+"""`perception evaluate`: how far trajectories, detectors, trackers and line segments are from the truth."""
 
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,41 @@ def evaluate_detection(out: Path | None, threshold: float, as_json: bool, **chos
     options = DetectionOptions(use=NmsConfig(score_threshold=threshold), **chosen)
     with progress("evaluate") as update:
         found = evaluate_model(options, out, update)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
+    else:
+        show(terminal(found))
+
+
+@evaluate.command("lines")
+@click.option(
+    "--model", default="lsdnet", show_default=True, help="lsd (no network), a model's name, or a card's path."
+)
+@click.option("--found", type=FILE, help="JSON of segments that any program found, instead of a detector.")
+@click.option("--data", type=ANY_PATH, required=True, help="Data set with line segments: a folder, or its JSON.")
+@click.option("--images", type=ANY_PATH, help="Folder of the images, where they are not beside the labels.")
+@click.option("--out", type=ANY_PATH, help="Folder for segments.json, evaluation.json and evaluation.html.")
+@click.option("--limit", default=0, show_default="all", type=click.IntRange(0), help="So many images, evenly spread.")
+@click.option(
+    "--threshold", type=float, help="Of use, for counts and pictures.  [default: the detector's, or the best]"
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A=B", help="Of lines, e.g. lsd.refine=none, precision=bf16."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def evaluate_segments(model: str, overrides: tuple[str, ...], out: Path | None, as_json: bool, **chosen: Any) -> None:
+    """F^H, AP^H and sAP of a detector of line segments on a labelled data set, with curves and pictures."""
+    import json
+
+    from perception.core.config import load_config
+    from perception.evaluation.lines_run import LineOptions, evaluate_lines, terminal
+    from perception.lines.config import LinesConfig
+    from perception.progress import progress
+
+    base = {"detector": "lsd"} if model == "lsd" else {"model": model}
+    options = LineOptions(config=load_config(LinesConfig, overrides=overrides, base=base), **chosen)
+    with progress("evaluate") as update:
+        found = evaluate_lines(options, out, update)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
     else:

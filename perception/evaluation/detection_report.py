@@ -1,6 +1,5 @@
 """The page of a detector's evaluation: numbers, curves, who is taken for whom, and pictures of the worst failures."""
 
-from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
@@ -9,11 +8,11 @@ import numpy as np
 from perception.core.errors import InvalidInput
 from perception.evaluation.detection import Evaluation
 from perception.evaluation.detection_matching import KINDS, Failure
+from perception.evaluation.gallery import figure, gallery
 from perception.evaluation.page import Page, Section, Table, render, tables_of
 
 CROP, MIN_CROP = 220, 48  # px: side of a picture in the gallery, and the least part of the image that it shows
 MARGIN = 1.0  # of the box, shown around it on each side
-QUALITY = 80  # of JPEG
 RED, GREEN = (220, 50, 47), (60, 180, 75)
 CELL, LABELS = 34, 120  # units of the confusion picture: a cell, and the room for names
 WIDEST = 1.3  # px of the screen for a unit of that picture
@@ -115,10 +114,9 @@ def _label(x: float, y: float, text: str, anchor: str, turned: bool = False) -> 
 def _galleries(evaluation: Evaluation) -> list[Section]:
     sections = []
     for kind in KINDS:
-        figures = [figure for failure in evaluation.tally.failures(kind) if (figure := _figure(failure))]
+        figures = [shown for failure in evaluation.tally.failures(kind) if (shown := _figure(failure))]
         if figures:
-            wall = f'<div class="gallery">{"".join(figures)}</div>'
-            sections.append(Section(f"Failures: {kind}", [wall], [EXPLAINED[kind]]))
+            sections.append(Section(f"Failures: {kind}", [gallery(figures)], [EXPLAINED[kind]]))
     return sections
 
 
@@ -130,12 +128,8 @@ def _figure(failure: Failure) -> str:
         return ""
     words = [f"found {failure.found} {failure.score:.2f}" if failure.found else ""]
     words += [f"is {failure.expected}" if failure.expected else ""]
-    caption = escape(", ".join(word for word in words if word))
-    source = b64encode(_jpeg(crop(pixels, failure))).decode("ascii")
-    return (
-        f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{source}">'
-        f"<figcaption>{caption}<br><small>{escape(failure.image.name)}</small></figcaption></figure>"
-    )
+    caption = ", ".join(word for word in words if word)
+    return figure(crop(pixels, failure), caption, failure.image.name)
 
 
 def crop(pixels: np.ndarray, failure: Failure) -> np.ndarray:
@@ -154,10 +148,3 @@ def crop(pixels: np.ndarray, failure: Failure) -> np.ndarray:
         start, end = corners.astype(int).tolist()
         cv2.rectangle(picture, start, end, colour, width)
     return picture
-
-
-def _jpeg(picture: np.ndarray) -> bytes:
-    import cv2
-
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])

@@ -53,3 +53,32 @@ class DescriptorConfig(Config):
     backend: str = Field("auto", description="Runtime; auto: the fastest that works here.")
     precision: str = Field("auto", description="Arithmetic of the runtime; auto: as the backend chooses.")
     num_threads: int = Field(1, ge=0, le=1024, description="Threads of the runtime; 0: one for each core.")
+
+
+class KeypointConfig(Config):
+    """Corners of a bird's-eye image."""
+
+    threshold: int = Field(10, ge=1, le=255, description="Difference of brightness that makes a corner (FAST 9-16).")
+    max_keypoints: int = Field(500, ge=16, le=10_000, description="The strongest corners that remain.")
+
+
+class MatchingConfig(Config):
+    """Which local descriptors are taken for one another."""
+
+    is_mutual: bool = Field(True, description="Both must be the nearest of the other.")
+    max_ratio: float = Field(
+        1.0, gt=0.0, le=1.0, description="Largest ratio of the nearest to the second distance; 1: any, as published."
+    )
+
+
+class PlanarConfig(Config):
+    """Alignment of two bird's-eye images by matched keypoints: a rotation about the vertical and a shift."""
+
+    inlier_distance: float = Field(0.8, gt=0.0, le=10.0, description="Pairs so near (m) after it agree with it.")
+    min_inliers: int = Field(12, ge=3, le=1000, description="Fewer pairs that agree prove nothing.")
+    min_ratio: float = Field(0.25, ge=0.0, le=1.0, description="Least share of the pairs that agree.")
+    trials: int = Field(2000, ge=1, le=1_000_000, description="Samples of two pairs.")
+    min_baseline: float = Field(
+        2.0, ge=0.0, le=50.0, description="Least distance (m) of the two keypoints of a sample."
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the samples.")

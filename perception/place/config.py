@@ -82,3 +82,27 @@ class PlanarConfig(Config):
         2.0, ge=0.0, le=50.0, description="Least distance (m) of the two keypoints of a sample."
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the samples.")
+
+
+class IndexConfig(Config):
+    """The index of places by their global descriptors."""
+
+    exact_below: int = Field(
+        20_000, ge=16, le=10_000_000, description="Fewer places are compared one by one, which is exact."
+    )
+    kind: Literal["ivf", "hnsw"] = Field(
+        "ivf", description="Beyond that: inverted lists, trained on the places, or a graph of neighbours (more memory)."
+    )
+    is_compressed: bool = Field(False, description="Inverted lists hold codes of bytes (PQ) instead of the vectors.")
+    code_bytes: int = Field(64, ge=1, le=1024, description="Of a code; the length of a descriptor is its multiple.")
+    probes: int = Field(24, ge=1, le=65_536, description="Lists, of 4 sqrt(N), that a query looks at.")
+    links: int = Field(32, ge=4, le=256, description="Of each place in the graph of neighbours.")
+    effort: int = Field(128, ge=8, le=65_536, description="Places that a query of the graph keeps in view.")
+    retrain_growth: float = Field(4.0, ge=1.1, le=100.0, description="Lists are trained anew after growing so much.")
+    num_threads: int = Field(1, ge=1, le=256, description="Of FAISS, for the whole process.")
+    candidates: int = Field(10, ge=1, le=1000, description="Nearest places that a query gives.")
+    max_distance: float = Field(
+        0.9, gt=0.0, le=2.0, description="Places whose descriptors lie farther apart (L2 of unit vectors) are none."
+    )
+    min_age: float = Field(30.0, ge=0.0, le=3600.0, description="Places of the last so many seconds are left out.")
+    min_path: float = Field(50.0, ge=0.0, le=10_000.0, description="Places of the last so many metres are left out.")

@@ -72,9 +72,9 @@ def rig_from(buffer: TransformBuffer, config: InputConfig, lidar_frame: str, imu
     """
     T_base_lidar = _place(buffer, config.base_frame, lidar_frame, config.T_base_lidar, "input.T_base_lidar")
     if imu_frame is None:
-        return SensorRig(config.base_frame, lidar_frame, T_base_lidar)
+        return SensorRig(config.base_frame, lidar_frame, T_base_lidar, places=buffer)
     T_base_imu = _place(buffer, config.base_frame, imu_frame, config.T_base_imu, "input.T_base_imu")
-    return SensorRig(config.base_frame, lidar_frame, T_base_lidar, imu_frame, T_base_imu)
+    return SensorRig(config.base_frame, lidar_frame, T_base_lidar, imu_frame, T_base_imu, buffer)
 
 
 def _place(buffer: TransformBuffer, base: str, sensor: str, given: tuple[float, ...], name: str) -> np.ndarray:

@@ -14,6 +14,7 @@ from perception.core.health import OK, Health
 
 if TYPE_CHECKING:
     from perception.core.cameras import CameraModel
+    from perception.core.frames import TransformBuffer
 
 
 def check(name: str, array: np.ndarray, shape: tuple[int | None, ...], dtype: type) -> None:
@@ -146,6 +147,7 @@ class SensorRig:
     T_base_lidar: np.ndarray  # (4, 4) float64
     imu_frame: str | None = None
     T_base_imu: np.ndarray | None = None  # (4, 4) float64
+    places: "TransformBuffer | None" = None  # of all frames, cameras among them; None: not known
 
     def __post_init__(self) -> None:
         check("T_base_lidar", self.T_base_lidar, (4, 4), np.float64)

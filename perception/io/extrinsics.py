@@ -32,10 +32,10 @@ def sensor_rig(
     if T_base_lidar is None:
         T_base_lidar = _lookup(transforms, base, lidar_frame, "input.T_base_lidar=[x,y,z,qx,qy,qz,qw] or base_frame")
     if imu_frame is None:
-        return SensorRig(base, lidar_frame, T_base_lidar), notes
+        return SensorRig(base, lidar_frame, T_base_lidar, places=transforms), notes
     if T_base_imu is None:
         T_base_imu = _imu_place(transforms, base, lidar_frame, imu_frame, T_base_lidar)
-    return SensorRig(base, lidar_frame, T_base_lidar, imu_frame, T_base_imu), notes
+    return SensorRig(base, lidar_frame, T_base_lidar, imu_frame, T_base_imu, transforms), notes
 
 
 def configured_transform(name: str, values: tuple[float, ...]) -> np.ndarray | None:

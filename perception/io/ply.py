@@ -1,4 +1,4 @@
-"""PLY files (ascii and binary): the vertices as columns by name, and a writer for clouds."""
+"""PLY files (ascii and binary): the vertices as columns by name, and writers for clouds and line segments."""
 
 from pathlib import Path
 
@@ -42,6 +42,32 @@ def write_ply(path: Path, points: np.ndarray, intensity: np.ndarray | None = Non
     properties = "".join(f"property float {name}\n" for name in names)
     header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(points)}\n{properties}end_header\n"
     write_atomic(Path(path), header.encode("ascii") + np.ascontiguousarray(table, dtype="<f4").tobytes())
+
+
+def write_ply_lines(path: Path, ends: np.ndarray, colours: np.ndarray | None = None) -> None:
+    """Write segments `ends` (N, 2, 3) m as vertices and edges in binary PLY, whole or not at all.
+
+    `colours` (N, 3) uint8 sRGB of the segments. Segment k joins the vertices 2 k and 2 k + 1; Open3D, CloudCompare and
+    MeshLab show the edges.
+    """
+    vertex = [(name, "<f4") for name in "xyz"]
+    edge = [("vertex1", "<i4"), ("vertex2", "<i4")]
+    if colours is not None:
+        tint = [(name, "u1") for name in ("red", "green", "blue")]
+        vertex, edge = vertex + tint, edge + tint
+    vertices, edges = np.zeros(2 * len(ends), dtype=vertex), np.zeros(len(ends), dtype=edge)
+    for column, name in enumerate("xyz"):
+        vertices[name] = ends[..., column].reshape(-1)
+    edges["vertex1"], edges["vertex2"] = np.arange(0, 2 * len(ends), 2), np.arange(1, 2 * len(ends), 2)
+    if colours is not None:
+        for column, name in enumerate(("red", "green", "blue")):
+            vertices[name], edges[name] = np.repeat(colours[:, column], 2), colours[:, column]
+    names = {"<f4": "float", "<i4": "int", "u1": "uchar"}
+    header = "ply\nformat binary_little_endian 1.0\n"
+    for element, table, kinds in (("vertex", vertices, vertex), ("edge", edges, edge)):
+        header += f"element {element} {len(table)}\n"
+        header += "".join(f"property {names[kind]} {name}\n" for name, kind in kinds)
+    write_atomic(Path(path), f"{header}end_header\n".encode("ascii") + vertices.tobytes() + edges.tobytes())
 
 
 def _vertices(path: Path, lines: list[list[str]], order: str) -> tuple[int, np.dtype]:

@@ -9,6 +9,7 @@ Which of the points is the vertical one follows from the camera being upright wi
 assumed of the scene, neither right angles nor level ground. Without enough segments there is no answer.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from perception.lines.use_config import VanishingConfig
 
 MIN_NOISE = 0.2  # px, of an end across its segment: what no detector is better than
 SAME_DEG = 3.0  # vanishing points that are nearer to each other are one
+Allowed = Callable[[np.ndarray], np.ndarray]  # which of directions (M, 3) may be the answer
 VERTICAL_FAN = 1.5  # times max_tilt: how far a segment may lean in the image and yet be vertical
 
 
@@ -163,15 +165,17 @@ class _Search:
         """The best supported direction that is not yet `known`, or None."""
         pool = np.flatnonzero(is_asked)
 
-        def is_new(v: np.ndarray) -> np.ndarray:
-            return np.array([np.abs(v @ other) < np.cos(np.radians(SAME_DEG)) for other in known]).all(axis=0)
+        others = np.array(known).reshape(-1, 3)
 
-        found = self._best(pool, is_new if known else lambda v: np.ones(len(v), dtype=bool), 0.5 * np.pi)
+        def is_new(v: np.ndarray) -> np.ndarray:
+            return np.asarray((np.abs(v @ others.T) < np.cos(np.radians(SAME_DEG))).all(axis=1))
+
+        found = self._best(pool, is_new, 0.5 * np.pi)
         if found is None:
             return None
         return _Found(found.direction * (-1.0 if found.direction[2] < 0.0 else 1.0), found.members)
 
-    def _best(self, pool: np.ndarray, is_allowed, fan: float) -> _Found | None:  # type: ignore[no-untyped-def]
+    def _best(self, pool: np.ndarray, is_allowed: Allowed, fan: float) -> _Found | None:
         """The direction that most of `pool` points to; None where that is chance. Segments lean within +-`fan`."""
         if len(pool) < self.config.min_segments:
             return None

@@ -3,6 +3,7 @@
 from perception.pipeline.camera import make_camera, warm_up_camera
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.detection import make_detection, warm_up_detection
+from perception.pipeline.lines import make_lines, make_lines_3d, warm_up_lines, warm_up_lines_3d
 from perception.pipeline.spec import Pipeline, Stage, latest, ordered
 from perception.pipeline.stages import make_odometry, warm_up_odometry
 
@@ -39,6 +40,29 @@ FULL = Pipeline(
             warm_up=warm_up_detection,
             on_demand=True,
             is_enabled=lambda config: config.detection.is_enabled,
+        ),
+        Stage(
+            "lines",
+            make_lines,
+            reads=("image",),
+            writes=("lines", "lines_image"),
+            inbox=latest(),
+            deadline_ms=50,
+            needs_rig=False,
+            warm_up=warm_up_lines,
+            on_demand=True,
+            is_enabled=lambda config: config.lines.is_enabled,
+        ),
+        Stage(
+            "lines_3d",
+            make_lines_3d,
+            reads=("lines_image", "odometry"),
+            writes=("lines_3d",),
+            inbox=latest(),
+            deadline_ms=100,
+            warm_up=warm_up_lines_3d,
+            on_demand=True,
+            is_enabled=lambda config: config.lines.is_enabled and config.lines_3d.is_enabled,
         ),
     )
 )

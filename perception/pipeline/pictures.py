@@ -1,16 +1,18 @@
-"""Where images with detections on them go: JPEG files for images, a video for each video and each camera."""
+"""Where images with what was found drawn on them go: JPEG files for images, a video for each video and each camera."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from perception.core.errors import InvalidInput
 from perception.core.files import inside
 from perception.core.stamps import NS_PER_S
-from perception.detection.annotate import DetectedImage
 from perception.io.datasets.pictures import write_jpeg
 from perception.io.image_sources import ImageSource
+
+if TYPE_CHECKING:
+    from perception.pipeline.search import Drawable
 
 FOLDER = "annotated"
 DEFAULT_RATE = 10.0  # Hz, of a video whose images tell no times
@@ -27,7 +29,7 @@ class PictureWriter:
         self.num_written = 0
         self._videos: dict[str, _Video] = {}
 
-    def add(self, name: str, image: DetectedImage) -> None:
+    def add(self, name: str, image: "Drawable") -> None:
         """Draw one image. Raises `InvalidInput` where a video cannot be written."""
         pixels = image.draw().pixels
         self.num_written += 1

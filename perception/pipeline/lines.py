@@ -1,0 +1,243 @@
+"""The stages of line segments: those in the images of all cameras, and with a LiDAR those in space."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from perception.core.errors import InvalidInput, MissingTransform, ModelError, PerceptionError
+from perception.core.geometry import exp_so3, inverse, transform
+from perception.core.health import OK, Health, Level
+from perception.core.stamps import NS_PER_S
+from perception.core.types import ImageFrame, LineSegments, OdometryUpdate, SensorRig
+from perception.lines.config import LinesConfig
+from perception.lines.use_config import Lines3dConfig, VanishingConfig
+from perception.pipeline.spec import Output
+
+if TYPE_CHECKING:
+    from perception.lines.annotate import LinesImage
+    from perception.lines.classic import ClassicLsd
+    from perception.lines.detector import LineDetector
+    from perception.lines.segments3d import Segments3d
+    from perception.pipeline.config import PerceptionConfig
+
+FAILING = 3  # images in a row whose answers are refused: the stage says that it has failed
+
+OpenDetector = Callable[[LinesConfig, tuple[int, int]], "LineDetector | ClassicLsd"]  # for images of (height, width)
+
+
+def make_lines(config: "PerceptionConfig", rig: object = None) -> "LinesStage":
+    """The stage of line segments for all cameras of one robot; it needs no places of sensors."""
+    return LinesStage(config.lines, config.vanishing)
+
+
+def make_lines_3d(config: "PerceptionConfig", rig: SensorRig) -> "Lines3dStage":
+    """The stage of segments in space for all cameras of one robot."""
+    return Lines3dStage(config.lines_3d, rig)
+
+
+def warm_up_lines() -> None:
+    """Import what takes a moment and compile the kernels; the network is loaded with the first image."""
+    from perception.lines import annotate, segments, vanishing  # noqa: F401
+    from perception.lines.detector import open_line_detector  # noqa: F401
+
+    segments.warm_up()
+    vanishing.warm_up()
+
+
+def warm_up_lines_3d() -> None:
+    """Compile the kernels."""
+    from perception.lines import segments3d
+
+    segments3d.warm_up()
+
+
+def open_configured(config: LinesConfig, size: tuple[int, int]) -> "LineDetector | ClassicLsd":
+    """The detector of `config`, imported when it is needed. Raises `ModelError`, `ConfigError`, `MissingDependency`."""
+    from perception.lines.detector import open_line_detector
+
+    return open_line_detector(config, size)
+
+
+class LinesStage:
+    """One detector of line segments for all cameras.
+
+    A network is loaded when the first image comes. Where that fails, the stage raises the reason at every image until
+    it is made anew; other stages go on.
+    """
+
+    def __init__(
+        self, config: LinesConfig, vanishing: VanishingConfig, open_detector: OpenDetector = open_configured
+    ) -> None:
+        self.config, self.vanishing = config, vanishing
+        self.events: Counter[str] = Counter()
+        self._open = open_detector
+        self._detector: LineDetector | ClassicLsd | None = None
+        self._refusal: PerceptionError | None = None  # why there is no detector
+        self._wrong = ("", 0)  # why the newest answer was refused, and how many were in a row
+
+    def step(self, stream: str, item: ImageFrame) -> Iterable[Output]:
+        """Take an image of any camera; returns `LineSegments` and the `LinesImage` that shows them.
+
+        Depth images are skipped. An answer of the network that is not finite is counted and gives nothing. Raises
+        `ModelError`, `ConfigError` or `MissingDependency` where there is no detector.
+        """
+        from perception.lines.annotate import LinesImage
+
+        if item.is_depth:
+            self.events["depth images skipped"] += 1
+            return []
+        detector = self._ready(item)
+        self.events["images"] += 1
+        try:
+            found = detector.detect(item.pixels)
+        except ModelError as error:
+            self._wrong = (str(error), self._wrong[1] + 1)
+            self.events["answers refused"] += 1
+            return []
+        self._wrong = ("", 0)
+        height, width = item.pixels.shape[:2]
+        lines = LineSegments(item.stamp_ns, item.frame_id, (width, height), found.segments, found.scores)
+        self.events["segments"] += len(lines)
+        return [("lines", lines), ("lines_image", LinesImage(item, lines, self.vanishing))]
+
+    def finish(self) -> Iterable[Output]:
+        """Nothing is held back."""
+        return []
+
+    def reset(self) -> None:
+        """Images stand for themselves; counters go on."""
+
+    def health(self) -> Health:
+        """DEGRADED when the newest answer of the network was refused, FAILED when that goes on."""
+        reason, in_a_row = self._wrong
+        if not in_a_row:
+            return OK
+        return Health(Level.FAILED if in_a_row >= FAILING else Level.DEGRADED, reason)
+
+    def notes(self) -> tuple[str, ...]:
+        """Which detector runs where, and why there."""
+        if self._detector is None:
+            return ()
+        facts = self.facts()
+        where = f" on {facts['backend']}: {facts['choice']}" if "backend" in facts else ""
+        return (f"lines: {facts['model']}{where}",)
+
+    def counters(self) -> dict[str, int]:
+        """Images that came, what was found, and what was refused."""
+        return dict(self.events)
+
+    def facts(self) -> dict[str, str]:
+        """The detector, and the runtime of a network, once they are loaded."""
+        if self._detector is None:
+            return {}
+        detector: Any = self._detector
+        runtime = getattr(detector, "runtime", None)
+        if runtime is None:
+            return {"model": "classic LSD"}
+        backend = f"{runtime.backend}, {runtime.precision}, {runtime.device}"
+        return {"model": detector.card.name, "backend": backend, "choice": runtime.choice}
+
+    def _ready(self, item: ImageFrame) -> "LineDetector | ClassicLsd":
+        if self._refusal is not None:
+            raise self._refusal.with_traceback(None)
+        if self._detector is None:
+            try:
+                self._detector = self._open(self.config, item.pixels.shape[:2])
+            except PerceptionError as error:
+                self._refusal = error
+                raise
+        return self._detector
+
+
+class Lines3dStage:
+    """Gives the segments of images their depth from the newest scan, moved to the time of the image by the odometry."""
+
+    def __init__(self, config: Lines3dConfig, rig: SensorRig) -> None:
+        self.config, self.rig = config, rig
+        self.events: Counter[str] = Counter()
+        self._update: OdometryUpdate | None = None
+        self._refusal = ""  # why the newest image got no depth
+
+    def step(self, stream: str, item: "LinesImage | OdometryUpdate") -> Iterable[Output]:
+        """Take an `OdometryUpdate`, or a `LinesImage`, which gives `Segments3d`.
+
+        An image of a camera that is not calibrated, whose place is not known, or that is too far in time from the
+        newest scan is counted and gives nothing; the health says why.
+        """
+        if isinstance(item, OdometryUpdate):
+            self._update = item
+            return []
+        try:
+            found = self._lifted(item)
+        except (InvalidInput, MissingTransform) as error:
+            self._refusal = str(error)
+            self.events["images without depth"] += 1
+            return []
+        self._refusal = ""
+        if found is None:
+            self.events["images before the first scan"] += 1
+            return []
+        self.events["images"] += 1
+        self.events["segments"] += len(found)
+        self.events.update(found.refused)
+        return [("lines_3d", found)]
+
+    def finish(self) -> Iterable[Output]:
+        """Nothing is held back."""
+        return []
+
+    def reset(self) -> None:
+        """Forget the scan; counters go on."""
+        self._update = None
+
+    def health(self) -> Health:
+        """DEGRADED when the newest image got no depth."""
+        return Health(Level.DEGRADED, f"no segments in space: {self._refusal}") if self._refusal else OK
+
+    def notes(self) -> tuple[str, ...]:
+        """Why there are none, where there are none."""
+        return (f"no segments in space: {self._refusal}",) if self._refusal else ()
+
+    def counters(self) -> dict[str, int]:
+        """Images and segments that got a depth, and why others did not."""
+        return dict(self.events)
+
+    def facts(self) -> dict[str, str]:
+        """Nothing besides the counts."""
+        return {}
+
+    def _lifted(self, image: "LinesImage") -> "Segments3d | None":
+        from perception.lines.segments3d import lift_segments
+
+        camera, update = image.frame.camera, self._update
+        if camera is None:
+            raise InvalidInput(f"camera {image.frame_id!r} is not calibrated: publish its camera_info")
+        if not image.is_straight:
+            raise InvalidInput(f"the images of {image.frame_id!r} are distorted: set camera.rectify=true")
+        T_camera_base = self.T_camera_base(image.frame_id)
+        if update is None:
+            return None
+        seconds = (image.stamp_ns - update.odometry.stamp_ns) / NS_PER_S
+        if abs(seconds) > self.config.max_age:
+            raise InvalidInput(
+                f"image of {image.frame_id!r}: its stamp is {seconds:.2f} s after that of the newest scan, more than "
+                f"lines_3d.max_age; synchronise the clocks"
+            )
+        T_camera_lidar = T_camera_base @ inverse(moved(update, seconds)) @ self.rig.T_base_lidar
+        return lift_segments(image.lines, camera, update.points, T_camera_lidar, self.config)
+
+    def T_camera_base(self, frame_id: str) -> np.ndarray:
+        """Place of the base in an optical frame. Raises `MissingTransform`."""
+        if self.rig.places is None:
+            raise MissingTransform(
+                f"no transform from {self.rig.base_frame!r} to {frame_id!r}: the recording has no places of sensors"
+            )
+        return self.rig.places.lookup(frame_id, self.rig.base_frame)
+
+
+def moved(update: OdometryUpdate, seconds: float) -> np.ndarray:
+    """`T_then_later` (4, 4): the base `seconds` after an update in the base at the update, at its velocities."""
+    odometry: Any = update.odometry
+    return transform(exp_so3(odometry.angular_velocity * seconds), odometry.velocity * seconds)

@@ -38,6 +38,32 @@ def train_detection_command(
     click.echo(f"{'finished' if done.is_complete else 'stopped'} at step {done.step} of {done.steps}: {done.weights}")
 
 
+@train.command("lines")
+@click.option("--data", multiple=True, required=True, type=ANY_PATH, help="Set with line segments; may be given often.")
+@click.option("--out", type=ANY_PATH, required=True, help="Folder of the run; a run that is there is gone on with.")
+@click.option("--init", type=FILE, help="Weights (.safetensors) of the same width to start from.")
+@click.option("--config", "config_file", type=FILE, help="YAML file with overrides of the defaults.")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="One override, e.g. base_width=8.")
+def train_lines_command(
+    data: tuple[Path, ...], out: Path, init: Path | None, config_file: Path | None, overrides: tuple[str, ...]
+) -> None:
+    """Train LSDNet on line segments: checkpoint, curves and weights (the running average) go to --out.
+
+    Sets are those of `perception pictures --format lines`, or in a layout of Wireframe. Interrupted, the same command
+    goes on where it stopped. With several GPUs or machines: torchrun -m perception ...
+    """
+    from perception.core.config import load_config
+    from perception.progress import progress
+    from perception.training.lines_config import LineTrainingConfig
+
+    config = load_config(LineTrainingConfig, config_file, overrides)
+    from perception.training.lines import train_lines
+
+    with progress("train") as update:
+        done = train_lines(list(data), out, config, init, update)
+    click.echo(f"{'finished' if done.is_complete else 'stopped'} at step {done.step} of {done.steps}: {done.weights}")
+
+
 @train.command("reid")
 @click.option("--data", multiple=True, required=True, type=ANY_PATH, help="Set of `perception pictures`; repeatable.")
 @click.option("--out", type=ANY_PATH, required=True, help="Folder for the model: weights, ONNX and card.")

@@ -23,7 +23,15 @@ Ranges = Mapping[str, float]  # largest magnitude by name of the activation
 LARGEST = 127  # of int8, both ways
 SMALLEST_RANGE = 1e-6  # of an activation that is always zero
 DEFAULT_PERCENTILE = 99.99
-NON_LINEAR = ("Sigmoid", "Mul", "HardSwish", "Concat", "Identity", "Cast")  # between a convolution and an output
+NON_LINEAR = (
+    "Sigmoid",
+    "Mul",
+    "HardSwish",
+    "Concat",
+    "Gather",
+    "Identity",
+    "Cast",
+)  # between a convolution and an output
 Progress = Callable[[int, int], None]  # done, total
 
 

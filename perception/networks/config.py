@@ -22,3 +22,12 @@ class DetectionLossConfig(Config):
     assignment: AssignmentConfig = Field(
         default_factory=AssignmentConfig, description="Which points learn which object."
     )
+
+
+class LineLossConfig(Config):
+    """Gains of the terms of a network for line segments."""
+
+    line_weight: float = Field(3.0, ge=0.1, le=100.0, description="Weight of pixels on lines in the cross entropy.")
+    heat_gain: float = Field(1.0, ge=0.0, le=100.0, description="Weight of the cross entropy.")
+    dice_gain: float = Field(0.0, ge=0.0, le=100.0, description="Weight of the Dice term of the heat map; 0: none.")
+    angle_gain: float = Field(1.0, ge=0.0, le=100.0, description="Weight of the term of directions.")

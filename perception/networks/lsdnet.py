@@ -60,18 +60,19 @@ def published_lsdnet(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]
 
     Its norms do nothing until they are trained. Raises `ModelError` naming the array that does not fit.
     """
-    network = LsdNet(LsdNetConfig(base_width=len(weights[0]) if weights else 1))
-    convolutions = [unit.conv for unit in network.layers] + [network.head]
+    network = LsdNet(LsdNetConfig(base_width=len(weights[0]) if weights else 4))
+    units = [unit for unit in network.layers if isinstance(unit, ConvUnit)]
+    convolutions = [*(unit.conv for unit in units), network.head]
     if len(weights) != len(convolutions) or len(biases) != len(convolutions):
         raise ModelError(f"weights: {len(weights)} and {len(biases)} biases, expected {len(convolutions)} of each")
-    with torch.no_grad():
-        for row, (convolution, weight, bias) in enumerate(zip(convolutions, weights, biases)):
-            if weight.shape != convolution.weight.shape or bias.shape != convolution.bias.shape:
-                raise ModelError(f"weights: array {row} is {weight.shape}, expected {tuple(convolution.weight.shape)}")
-            convolution.weight.copy_(torch.from_numpy(weight))
-            convolution.bias.copy_(torch.from_numpy(bias))
-        for unit in network.layers:
-            unit.norm.weight.fill_(math.sqrt(1 + NORM_EPSILON))  # divided by the square root of variance 1 + epsilon
+    for row, (convolution, weight, bias) in enumerate(zip(convolutions, weights, biases)):
+        if weight.shape != convolution.weight.shape or bias.shape != weight.shape[:1]:
+            raise ModelError(f"weights: array {row} is {weight.shape}, expected {tuple(convolution.weight.shape)}")
+        convolution.weight = nn.Parameter(torch.from_numpy(weight.astype(np.float32)))
+        convolution.bias = nn.Parameter(torch.from_numpy(bias.astype(np.float32)))
+    for unit in units:
+        assert isinstance(unit.norm, nn.BatchNorm2d)  # as it is made
+        nn.init.constant_(unit.norm.weight, math.sqrt(1 + NORM_EPSILON))  # the variance is 1, and epsilon is added
     return network.eval()
 
 

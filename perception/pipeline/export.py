@@ -16,12 +16,13 @@ import numpy as np
 
 from perception.core.errors import ConfigError, InvalidInput, ModelError
 from perception.core.files import write_atomic
-from perception.inference import engines
+from perception.inference import engines, lsdnet_export
 from perception.inference.detection_graph import HEADS
 from perception.inference.export import INT8_TOLERANCE, agreement, raw_graph
 from perception.inference.model_card import FileEntry, Model, ModelCard, TensorSpec, file_entry, read_card, write_card
 from perception.inference.onnx_graph import axes_of, checked, read, set_axes
 from perception.inference.tensors import default_shapes
+from perception.networks.lsdnet_graph import FAMILY
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -170,6 +171,8 @@ def _compared(model: Model, graph: "ModelProto", options: ExportOptions) -> floa
     else:
         shapes = default_shapes(model.card)
         inputs = {name: np.random.default_rng(0).random(shape, dtype=np.float32) for name, shape in shapes.items()}
+    if model.card.family == FAMILY:
+        return lsdnet_export.agreement(raw_graph(model), graph, inputs, tolerance)
     return agreement(raw_graph(model), graph, inputs, tolerance)
 
 
@@ -330,8 +333,6 @@ def _batches(card: ModelCard, options: ExportOptions) -> Iterator[dict[str, np.n
     """Inputs made of the images of the calibration folder, evenly chosen. Raises `InvalidInput`."""
     import cv2
 
-    from perception.detection.letterbox import fixed
-
     assert options.calibration is not None
     paths = sorted(path for path in options.calibration.rglob("*") if path.suffix.lower() in IMAGES)
     if not paths:
@@ -344,6 +345,16 @@ def _batches(card: ModelCard, options: ExportOptions) -> Iterator[dict[str, np.n
         image = cv2.imread(str(paths[row]), cv2.IMREAD_COLOR)
         if image is None:
             raise InvalidInput(f"--calibration: {paths[row]} cannot be read as an image")
-        pixels = fixed(image.shape[:2], size).apply(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
-        yield {spec.name: planes / np.float32(255)}
+        yield {spec.name: _planes(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), size, card)[None]}
+
+
+def _planes(pixels: np.ndarray, size: tuple[int, int], card: ModelCard) -> np.ndarray:
+    """An image (H, W, 3) uint8 as a network of the card's family reads it, (3, height, width) float32."""
+    if card.family == FAMILY:
+        from perception.networks.lsdnet_input import stretched
+
+        return stretched(pixels, size)
+    from perception.detection.letterbox import fixed
+
+    planes = fixed(pixels.shape[:2], size).apply(pixels).transpose(2, 0, 1)
+    return np.ascontiguousarray(planes, dtype=np.float32) / np.float32(255)

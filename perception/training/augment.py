@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from perception.training.config import AugmentConfig
+from perception.training.config import AugmentConfig, ColourConfig
 from perception.training.pictures import Boxes, PictureList
 
 FILL = 114  # grey of what no picture covers
@@ -212,7 +212,7 @@ def mirrored(color: np.ndarray, boxes: Boxes) -> tuple[np.ndarray, Boxes]:
     return np.ascontiguousarray(color[:, ::-1]), Boxes(corners, boxes.classes, boxes.is_ignored)
 
 
-def recoloured(color: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
+def recoloured(color: np.ndarray, rng: np.random.Generator, config: ColourConfig) -> np.ndarray:
     """Hue, saturation and brightness, each times 1 plus up to its greatest change; at times without colour."""
     import cv2
 

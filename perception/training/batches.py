@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from perception.training.augment import Augmenter, Window
-from perception.training.config import TrainingConfig
+from perception.training.config import RunConfig, TrainingConfig
 from perception.training.pictures import PictureList, PictureStore
 
 ORDER_STREAM, WINDOW_STREAM = 1, 2  # of random numbers
+
+W = TypeVar("W")  # a window
+B = TypeVar("B")  # the windows of one step
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +42,39 @@ class Batch:
     is_ignored: np.ndarray  # (N,) bool
 
 
-class Batches:
-    """Makes the batch of any step."""
+class StepBatches(Generic[W, B]):
+    """Makes the batch of any step; what a window is, and how windows become a batch, is told by `window`, `stacked`."""
 
-    def __init__(self, pictures: PictureList, config: TrainingConfig, share: Share | None = None) -> None:
-        store = PictureStore(pictures, config.cache_gb)
-        self._config, self._share = config, share or Share()
-        self._num_pictures = len(pictures)
-        self._augmenters = {
-            augment: Augmenter(pictures, store.__getitem__, getattr(config, augment))
-            for augment in ("augment", "finish")
-        }
+    def __init__(self, config: RunConfig, num_pictures: int, share: Share | None) -> None:
+        self._run, self._share, self._num_pictures = config, share or Share(), num_pictures
 
-    def batch(self, step: int) -> Batch:
+    def window(self, picture: int, is_finish: bool, rng: np.random.Generator) -> W:
+        """A window that shows `picture` at least; the same for the same state of `rng`."""
+        raise NotImplementedError
+
+    def stacked(self, windows: list[W]) -> B:
+        """Windows of one size as a batch."""
+        raise NotImplementedError
+
+    def batch(self, step: int) -> B:
         """The windows of a step that are this process's share."""
-        config, share = self._config, self._share
+        config, share = self._run, self._share
         size = config.batch_at(step)
-        name = "augment" if step < config.finish_from else "finish"
+        is_finish = step >= config.finish_from
         numbers = range(
             step * max(config.batch, size) + share.rank, step * max(config.batch, size) + size, share.num_ranks
         )
-        return _stacked([self._window(name, number) for number in numbers])
+        return self.stacked([self._window(is_finish, number) for number in numbers])
 
-    def ahead(self, first_step: int) -> Iterator[Batch]:
+    def ahead(self, first_step: int) -> Iterator[B]:
         """The batches from `first_step` to the last, made by threads while the network works."""
-        waiting: deque[Future[Batch]] = deque()
-        steps = iter(range(first_step, self._config.steps))
-        with ThreadPoolExecutor(self._config.workers, thread_name_prefix="windows") as pool:
+        waiting: deque[Future[B]] = deque()
+        steps = iter(range(first_step, self._run.steps))
+        with ThreadPoolExecutor(self._run.workers, thread_name_prefix="windows") as pool:
             try:
                 for step in steps:
                     waiting.append(pool.submit(self.batch, step))
-                    if len(waiting) > self._config.ahead:
+                    if len(waiting) > self._run.ahead:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
@@ -76,11 +82,30 @@ class Batches:
                 for job in waiting:
                     job.cancel()
 
-    def _window(self, name: str, number: int) -> Window:
+    def _window(self, is_finish: bool, number: int) -> W:
         passes, place = divmod(number, self._num_pictures)
-        order = _order(self._config.seed, passes, self._num_pictures)
-        rng = np.random.default_rng([self._config.seed, WINDOW_STREAM, number])
-        return self._augmenters[name].window(int(order[place]), rng)
+        order = _order(self._run.seed, passes, self._num_pictures)
+        rng = np.random.default_rng([self._run.seed, WINDOW_STREAM, number])
+        return self.window(int(order[place]), is_finish, rng)
+
+
+class Batches(StepBatches[Window, Batch]):
+    """Windows with boxes."""
+
+    def __init__(self, pictures: PictureList, config: TrainingConfig, share: Share | None = None) -> None:
+        super().__init__(config, len(pictures), share)
+        store = PictureStore(pictures, config.cache_gb)
+        self._augmenters = [
+            Augmenter(pictures, store.__getitem__, augment) for augment in (config.augment, config.finish)
+        ]
+
+    def window(self, picture: int, is_finish: bool, rng: np.random.Generator) -> Window:
+        """As in `StepBatches`."""
+        return self._augmenters[is_finish].window(picture, rng)
+
+    def stacked(self, windows: list[Window]) -> Batch:
+        """As in `StepBatches`."""
+        return _stacked(windows)
 
 
 @lru_cache(maxsize=4)

@@ -1,31 +1,30 @@
 """A training run on disk: one safetensors file with all that is needed to go on with the same bits. No pickles."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from perception.core.config import validated
 from perception.core.errors import ConfigError, ModelError
 from perception.core.files import write_atomic
-from perception.networks.leyolo import LeYolo
 from perception.networks.weights import safetensors_library
 from perception.training.average import RunningAverage
-from perception.training.config import TrainingConfig
+from perception.training.config import RunConfig, TrainingConfig
 from perception.training.optimiser import load_moments, moments
 
 FORMAT = "perception-training-1"
-FIXED = ("size", "activation", "classes", "seed")  # fields that a run cannot change on its way
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """The parts of a run that change with every step."""
 
-    network: LeYolo
+    network: nn.Module
     average: RunningAverage
     optimiser: torch.optim.Optimizer
 
@@ -36,12 +35,12 @@ class Checkpoint:
 
     step: int  # steps done
     num_updates: int  # of the running average
-    config: TrainingConfig
+    config: RunConfig
     num_pictures: int
     tensors: dict[str, Tensor]
 
 
-def save_checkpoint(path: Path, run: Run, step: int, config: TrainingConfig, num_pictures: int) -> None:
+def save_checkpoint(path: Path, run: Run, step: int, config: RunConfig, num_pictures: int) -> None:
     """Write the run after `step` steps, whole or not at all."""
     tensors = {f"model.{name}": tensor for name, tensor in run.network.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in run.average.state.items()}
@@ -52,8 +51,8 @@ def save_checkpoint(path: Path, run: Run, step: int, config: TrainingConfig, num
     write_atomic(path, safetensors_library().save(plain, metadata))
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """What `save_checkpoint` wrote. Raises `ModelError`."""
+def read_checkpoint(path: Path, kind: type[RunConfig] = TrainingConfig) -> Checkpoint:
+    """What `save_checkpoint` wrote of a run with this kind of configuration. Raises `ModelError`."""
     safetensors_library()
     from safetensors import SafetensorError, safe_open
 
@@ -67,15 +66,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise ModelError(f"{path}: format {metadata.get('format')!r}, expected {FORMAT!r}; give checkpoint.safetensors")
     try:
         facts: dict[str, Any] = json.loads(metadata["facts"])
-        config = validated(TrainingConfig, json.loads(metadata["config"]))
+        config = validated(kind, json.loads(metadata["config"]))
         return Checkpoint(int(facts["step"]), int(facts["num_updates"]), config, int(facts["num_pictures"]), tensors)
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"{path}: its description cannot be read ({error})") from None
 
 
-def restore(checkpoint: Checkpoint, run: Run, config: TrainingConfig) -> None:
-    """Put a checkpoint into a run. Raises `ConfigError` naming a field that must not change, and `ModelError`."""
-    for name in (*FIXED, "optimiser.kind"):
+def restore(checkpoint: Checkpoint, run: Run, config: RunConfig, fixed: Sequence[str]) -> None:
+    """Put a checkpoint into a run. Raises `ConfigError` for one of `fixed` that has changed, and `ModelError`."""
+    for name in (*fixed, "seed", "optimiser.kind"):
         have, want = _value(checkpoint.config, name), _value(config, name)
         if have != want:
             raise ConfigError(f"{name}: the run was started with {have!r}, not {want!r}; start another one with --init")
@@ -96,7 +95,7 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _value(config: TrainingConfig, path: str) -> Any:
+def _value(config: RunConfig, path: str) -> Any:
     value: Any = config
     for name in path.split("."):
         value = getattr(value, name)

@@ -12,7 +12,16 @@ from perception.networks.leyolo_graph import STRIDES, Activation, LeYoloConfig, 
 Layout = Literal["canvas", "crops"]
 
 
-class AugmentConfig(Config):
+class ColourConfig(Config):
+    """How the colours of a window change."""
+
+    hue: float = Field(0.015, ge=0.0, le=1.0, description="Greatest relative change of the hue.")
+    saturation: float = Field(0.7, ge=0.0, le=1.0, description="Greatest relative change of the saturation.")
+    value: float = Field(0.4, ge=0.0, le=1.0, description="Greatest relative change of the brightness.")
+    grey: float = Field(0.0, ge=0.0, le=1.0, description="Share of windows without colour.")
+
+
+class AugmentConfig(ColourConfig):
     """How pictures become windows: the input of the network in training."""
 
     height: int = Field(640, ge=32, le=2048, description="Of the window, px; a multiple of 32.")
@@ -37,10 +46,6 @@ class AugmentConfig(Config):
         0.0, ge=0.0, le=1.0, description="Share of cut-outs around an object; rare classes are drawn more often."
     )
     flip: float = Field(0.5, ge=0.0, le=1.0, description="Share of windows that are mirrored.")
-    hue: float = Field(0.015, ge=0.0, le=1.0, description="Greatest relative change of the hue.")
-    saturation: float = Field(0.7, ge=0.0, le=1.0, description="Greatest relative change of the saturation.")
-    value: float = Field(0.4, ge=0.0, le=1.0, description="Greatest relative change of the brightness.")
-    grey: float = Field(0.0, ge=0.0, le=1.0, description="Share of windows without colour.")
     min_side: float = Field(2.0, ge=0.0, le=100.0, description="Objects with a shorter side (px) are not learned.")
     min_visible: float = Field(0.1, ge=0.0, le=1.0, description="Objects cut to a smaller share are not learned.")
     max_aspect: float = Field(100.0, ge=1.0, le=1000.0, description="Objects longer than this are not learned.")
@@ -82,14 +87,9 @@ class AverageConfig(Config):
     ramp: float = Field(2000.0, gt=0.0, description="Steps after which 63 % of that decay is reached.")
 
 
-class TrainingConfig(Config):
-    """One training run of LeYOLO. The defaults are the published recipe: 500 passes over 118 287 images."""
+class RunConfig(Config):
+    """What every training run is told, whatever it trains."""
 
-    size: Size = Field("nano", description="Size of the network.")
-    activation: Activation = Field("silu", description="SiLU for accuracy, hard-swish for speed on CPUs.")
-    classes: tuple[str, ...] = Field(
-        tuple(kind.label for kind in DETECTED), min_length=1, description="Names, in the order of the outputs."
-    )
     steps: int = Field(462_000, ge=1, le=100_000_000, description="Batches in all.")
     batch: int = Field(128, ge=1, le=4096, description="Windows per step, over all processes.")
     accumulate: int = Field(1, ge=1, le=256, description="Parts that a batch is computed in, to save memory.")
@@ -102,12 +102,31 @@ class TrainingConfig(Config):
     cache_gb: float = Field(4.0, ge=0.0, le=1000.0, description="Decoded pictures kept in memory, 1e9 bytes at most.")
     checkpoint_every: int = Field(500, ge=1, description="Steps between checkpoints.")
     record_every: int = Field(20, ge=1, description="Steps that a row of the curves stands for.")
-    augment: AugmentConfig = Field(default_factory=AugmentConfig, description="Of all steps but the last.")
     finish_share: float = Field(0.02, ge=0.0, le=1.0, description="Share of the steps that `finish` is for: the last.")
     finish_batch: int = Field(0, ge=0, le=4096, description="Windows per step there; 0: as before.")
-    finish: AugmentConfig = Field(default_factory=_finish, description="Of the last steps, without mosaics.")
     optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig, description="How the weights move.")
     average: AverageConfig = Field(default_factory=AverageConfig, description="The running mean of the weights.")
+
+    @property
+    def finish_from(self) -> int:
+        """First step of the finish."""
+        return self.steps - round(self.steps * self.finish_share)
+
+    def batch_at(self, step: int) -> int:
+        """Windows of a step, over all processes."""
+        return self.batch if step < self.finish_from else self.finish_batch or self.batch
+
+
+class TrainingConfig(RunConfig):
+    """One training run of LeYOLO. The defaults are the published recipe: 500 passes over 118 287 images."""
+
+    size: Size = Field("nano", description="Size of the network.")
+    activation: Activation = Field("silu", description="SiLU for accuracy, hard-swish for speed on CPUs.")
+    classes: tuple[str, ...] = Field(
+        tuple(kind.label for kind in DETECTED), min_length=1, description="Names, in the order of the outputs."
+    )
+    augment: AugmentConfig = Field(default_factory=AugmentConfig, description="Of all steps but the last.")
+    finish: AugmentConfig = Field(default_factory=_finish, description="Of the last steps, without mosaics.")
     loss: DetectionLossConfig = Field(default_factory=DetectionLossConfig, description="What is minimised.")
 
     @property
@@ -115,15 +134,6 @@ class TrainingConfig(Config):
         """The network that is trained."""
         return LeYoloConfig(size=self.size, num_classes=len(self.classes), activation=self.activation)
 
-    @property
-    def finish_from(self) -> int:
-        """First step of the finish."""
-        return self.steps - round(self.steps * self.finish_share)
-
     def augment_at(self, step: int) -> AugmentConfig:
         """How the windows of a step are made."""
         return self.augment if step < self.finish_from else self.finish
-
-    def batch_at(self, step: int) -> int:
-        """Windows of a step, over all processes."""
-        return self.batch if step < self.finish_from else self.finish_batch or self.batch

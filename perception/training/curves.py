@@ -2,11 +2,14 @@
 
 import csv
 import io
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from perception.core.errors import InvalidInput
 from perception.core.files import write_atomic
+
+FIRST, LAST = ("step", "images", "learning_rate", "loss"), ("gradient", "seconds")  # columns around the terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +19,8 @@ class Row:
     step: int  # steps done
     images: int  # windows of these steps, over all processes
     learning_rate: float
-    loss: float  # per image, the sum of the three
-    box: float
-    classes: float
-    distances: float
+    loss: float  # per image, the sum of its terms
+    terms: Mapping[str, float]  # by name
     gradient: float  # L2 norm before it is shortened
     seconds: float  # of the steps
 
@@ -35,9 +36,9 @@ class Curves:
         """Append a row and write the file."""
         self.rows.append(row)
         text = io.StringIO()
-        writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: _short(value) for key, value in asdict(row).items()} for row in self.rows)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*FIRST, *row.terms, *LAST])
+        writer.writerows([_short(value) for value in _values(entry)] for entry in self.rows)
         write_atomic(self._path, text.getvalue(), is_durable=False)
 
 
@@ -51,8 +52,14 @@ def read_curves(path: Path) -> list[Row]:
 
 
 def _row(values: dict[str, str]) -> Row:
-    names = [field.name for field in fields(Row)][2:]
-    return Row(int(values["step"]), int(values["images"]), *(float(values[name]) for name in names))
+    step, images, rate, loss = (values.pop(name) for name in FIRST)
+    gradient, seconds = (float(values.pop(name)) for name in LAST)
+    terms = {name: float(value) for name, value in values.items()}
+    return Row(int(step), int(images), float(rate), float(loss), terms, gradient, seconds)
+
+
+def _values(row: Row) -> list[float]:
+    return [row.step, row.images, row.learning_rate, row.loss, *row.terms.values(), row.gradient, row.seconds]
 
 
 def _short(value: float) -> str:

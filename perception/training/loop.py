@@ -1,54 +1,18 @@
-"""The training of LeYOLO: `train_detection` reads from top to bottom what happens in a run."""
+"""The training of LeYOLO: `train_detection` says what a run needs, `DetectionTask` what is particular to it."""
 
-import math
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
-from types import FrameType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from perception.core.config import to_yaml
-from perception.core.errors import ConfigError, InvalidInput
-from perception.core.files import write_atomic
+from perception.core.errors import ConfigError
 from perception.networks.detection_losses import Targets, detection_loss
 from perception.networks.leyolo import LeYolo
 from perception.networks.weights import load_leyolo, save_leyolo
-from perception.training.average import RunningAverage
 from perception.training.batches import Batch, Batches, Share
-from perception.training.checkpoint import Checkpoint, Run, read_checkpoint, restore, save_checkpoint
 from perception.training.config import TrainingConfig
-from perception.training.curves import Curves, Row
-from perception.training.distributed import average_statistics, is_wanted_by_any, processes, sum_over
-from perception.training.optimiser import make_optimiser, round_moments, set_rates
-from perception.training.picture import write_curves_picture
 from perception.training.pictures import PictureList, read_pictures
-
-CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "weights.safetensors"
-CURVES, PICTURE, SETTINGS = "curves.csv", "curves.png", "training.yaml"
-LEVELS = 255.0  # of a colour channel
-
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a call of `train_detection` did."""
-
-    step: int  # steps done, over all calls
-    steps: int  # of the whole run
-    weights: Path  # the running average
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing is left to do; the same call goes on otherwise."""
-        return self.step >= self.steps
+from perception.training.trainer import Outcome, Progress, filled, images_of, trained
 
 
 def train_detection(
@@ -61,133 +25,56 @@ def train_detection(
     `init`: weights to start from, where the folder has no checkpoint; tensors of other shapes start anew.
     Raises `InvalidInput`, `ConfigError` and `ModelError`.
     """
-    device = _device(config)
-    with processes(device) as share, _stop_wish() as is_stop_wished:
-        _check(config, share)
-        pictures = read_pictures(data, config.classes)
-        trainer = Trainer(pictures, Path(out), config, share)
-        trainer.begin(init)
-        return trainer.run(is_stop_wished, progress)
+    return trained(lambda: DetectionTask(read_pictures(data, config.classes), config), out, config, init, progress)
 
 
-class Trainer:
-    """A run: network, average and optimiser, and the steps that change them."""
+class DetectionTask:
+    """LeYOLO and pictures with boxes, as a `Task`."""
 
-    def __init__(self, pictures: PictureList, out: Path, config: TrainingConfig, share: Share) -> None:
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        torch.manual_seed(config.seed)
-        self._config, self._out, self._share = config, out, share
-        self._device = _device(config)
-        self._num_pictures = len(pictures)
-        self._batches = Batches(pictures, config, share)
-        network = LeYolo(config.network).to(self._device)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs forget it
-        self._run = Run(network, RunningAverage(network, config.average), make_optimiser(network, config.optimiser))
-        self._step = 0
-        self._curves = Curves(out / CURVES, 0)
+    fixed = ("size", "activation", "classes")
+    terms = ("box", "classes", "distances")
 
-    def begin(self, init: Path | None) -> None:
-        """Go on from the checkpoint in the folder, or start from `init`, or from nothing."""
-        file = self._out / CHECKPOINT
-        if file.is_file():
-            checkpoint: Checkpoint = read_checkpoint(file)
-            restore(checkpoint, self._run, self._config)
-            self._step = checkpoint.step
-        elif init is not None:
-            fill(self._run.network, load_leyolo(init))
-            self._run = Run(
-                self._run.network, RunningAverage(self._run.network, self._config.average), self._run.optimiser
-            )
-        self._curves = Curves(self._out / CURVES, self._step)
-        if self._share.rank == 0:
-            write_atomic(self._out / SETTINGS, to_yaml(self._config))
+    def __init__(self, pictures: PictureList, config: TrainingConfig) -> None:
+        self.config, self._pictures = config, pictures
 
-    def run(self, is_stop_wished: Callable[[], bool], progress: Progress | None) -> Outcome:
-        """Take the steps that are left, or as many as there are before the wish to stop."""
-        config, meter = self._config, _Meter()
-        self._run.network.train()
-        for batch in self._batches.ahead(self._step):
-            meter.add(self._take_step(batch), config.batch_at(self._step))
-            self._step += 1
-            if self._step % config.record_every == 0 or self._step == config.steps:
-                self._record(meter)
-                meter = _Meter()
-            if progress is not None and self._share.rank == 0:
-                progress(self._step, config.steps)
-            if is_wanted_by_any(is_stop_wished(), self._device, self._share):
-                break
-            if self._step % config.checkpoint_every == 0 and self._step < config.steps:
-                self._save()
-        self._save()
-        return Outcome(self._step, config.steps, self._out / WEIGHTS)
+    @property
+    def num_pictures(self) -> int:
+        """As in `Task`."""
+        return len(self._pictures)
 
-    def _take_step(self, batch: Batch) -> Tensor:
-        """One update of the weights; returns box, class and distance term per image, and the norm of the gradient."""
-        config, run = self._config, self._run
-        set_rates(run.optimiser, self._step, config.steps, config.optimiser)
-        run.optimiser.zero_grad(set_to_none=True)
-        terms = torch.stack([self._backward(part) for part in parts(batch, config.accumulate)]).mean(dim=0)
-        parameters = [value for value in run.network.parameters() if value.requires_grad]
-        sum_over([value.grad for value in parameters if value.grad is not None], self._share)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, config.optimiser.max_gradient)
-        run.optimiser.step()
-        round_moments(run.optimiser)
-        average_statistics(run.network, self._share)
-        run.average.update(run.network)
-        sum_over([terms], self._share)
-        return torch.cat([terms / self._share.num_ranks, norm[None]])
+    def batches(self, share: Share) -> Batches:
+        """As in `Task`."""
+        return Batches(self._pictures, self.config, share)
 
-    def _backward(self, batch: Batch) -> Tensor:
-        device = self._device
-        images = torch.from_numpy(batch.images).to(device).permute(0, 3, 1, 2).float() / LEVELS
+    def parts(self, batch: Batch, number: int) -> list[Batch]:
+        """As in `Task`."""
+        return parts(batch, number)
+
+    def network(self) -> LeYolo:
+        """As in `Task`."""
+        return LeYolo(self.config.network)
+
+    def fill(self, network: nn.Module, weights: Path) -> None:
+        """As in `Task`."""
+        other = load_leyolo(weights)
+        if other.config.size != self.config.size:
+            raise ConfigError(f"size: {self.config.size}, but the first weights are of {other.config.size}")
+        filled(network, other)
+
+    def loss(self, network: nn.Module, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+        """As in `Task`."""
+        images = images_of(batch.images, device)
         arrays = (batch.image_ids, batch.classes, batch.boxes, batch.is_ignored)
         targets = Targets(*(torch.from_numpy(array).to(device) for array in arrays))
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._config.precision == "bfloat16"):
-            outputs = self._run.network(images)
-        loss = detection_loss(outputs, targets, self._config.loss)
-        loss.total.backward()
-        return torch.stack([loss.box, loss.classes, loss.distances])
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            outputs = network(images)
+        loss = detection_loss(outputs, targets, self.config.loss)
+        return loss.total, torch.stack([loss.box, loss.classes, loss.distances])
 
-    def _record(self, meter: "_Meter") -> None:
-        if self._share.rank != 0:
-            return
-        box, classes, distances, norm = meter.means()
-        rate = self._run.optimiser.param_groups[0]["lr"]
-        total = box + classes + distances
-        if not math.isfinite(total):
-            raise InvalidInput(f"loss: {total} at step {self._step}; lower optimiser.learning_rate and start again")
-        row = Row(self._step, meter.images, rate, total, box, classes, distances, norm, meter.seconds())
-        self._curves.add(row)
-
-    def _save(self) -> None:
-        if self._share.rank != 0:
-            return
-        save_checkpoint(self._out / CHECKPOINT, self._run, self._step, self._config, self._num_pictures)
-        network = LeYolo(self._config.network)
-        network.load_state_dict(self._run.network.state_dict())
-        self._run.average.put_into(network)
-        save_leyolo(network, self._out / WEIGHTS, torch.float16)
-        write_curves_picture(self._out / PICTURE, self._curves.rows)
-
-
-class _Meter:
-    """Means over some steps."""
-
-    def __init__(self) -> None:
-        self._sums: list[Tensor] = []
-        self._start = perf_counter()
-        self.images = 0
-
-    def add(self, terms: Tensor, images: int) -> None:
-        self._sums.append(terms.detach())
-        self.images += images
-
-    def means(self) -> list[float]:
-        return torch.stack(self._sums).mean(dim=0).tolist()
-
-    def seconds(self) -> float:
-        return perf_counter() - self._start
+    def save(self, network: nn.Module, path: Path) -> None:
+        """As in `Task`."""
+        assert isinstance(network, LeYolo)
+        save_leyolo(network, path, torch.float16)
 
 
 def parts(batch: Batch, number: int) -> list[Batch]:
@@ -200,48 +87,3 @@ def parts(batch: Batch, number: int) -> list[Batch]:
         objects = (batch.image_ids[rows] // number, batch.classes[rows], batch.boxes[rows], batch.is_ignored[rows])
         found.append(Batch(batch.images[part::number], *objects))
     return found
-
-
-def fill(network: LeYolo, other: LeYolo) -> int:
-    """Copy every tensor that both networks have in one shape, and return their number. Raises `ConfigError`."""
-    state, source = network.state_dict(), other.state_dict()
-    shared = {name: value for name, value in source.items() if name in state and state[name].shape == value.shape}
-    if network.config.size != other.config.size:
-        raise ConfigError(f"size: {network.config.size}, but the first weights are of {other.config.size}")
-    network.load_state_dict({**state, **shared})
-    return len(shared)
-
-
-def _check(config: TrainingConfig, share: Share) -> None:
-    for size in {config.batch_at(0), config.batch_at(config.steps)}:
-        if size % (share.num_ranks * config.accumulate):
-            asked = f"{share.num_ranks} processes and {config.accumulate} parts"
-            raise ConfigError(f"batch: {size} windows cannot be divided among {asked}; choose a multiple")
-
-
-def _device(config: TrainingConfig) -> torch.device:
-    if config.device == "cpu" or (config.device == "auto" and not torch.cuda.is_available()):
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise ConfigError("device: cuda is not available here; use cpu or auto")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-
-
-@contextmanager
-def _stop_wish() -> Iterator[Callable[[], bool]]:
-    """Turns SIGINT and SIGTERM into a wish that can be asked for; a second signal ends the process as usual."""
-    wish = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        wish.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in numbers:
-        signal.signal(number, note)
-    try:
-        yield wish.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -14,11 +14,6 @@ WHITE, BLACK, GRID = (255, 255, 255), (40, 40, 40), (225, 225, 225)
 COLOURS = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189))  # RGB
 NUM_TICKS = 5
 FONT, FONT_SCALE = 0, 0.45  # OpenCV's plain one
-PANELS = (
-    ("loss per image", ("loss", "box", "classes", "distances")),
-    ("learning rate", ("learning_rate",)),
-    ("windows per second", ("speed",)),
-)
 
 
 def write_curves_picture(path: Path, rows: Sequence[Row]) -> None:
@@ -27,7 +22,12 @@ def write_curves_picture(path: Path, rows: Sequence[Row]) -> None:
 
     if len(rows) < 2:
         return
-    picture = np.concatenate([panel(title, steps_of(rows), series_of(rows, names)) for title, names in PANELS])
+    panels = (
+        ("loss per image", ("loss", *rows[-1].terms)),
+        ("learning rate", ("learning_rate",)),
+        ("windows per second", ("speed",)),
+    )
+    picture = np.concatenate([panel(title, steps_of(rows), series_of(rows, names)) for title, names in panels])
     _, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     write_atomic(path, encoded.tobytes(), is_durable=False)
 
@@ -40,8 +40,12 @@ def steps_of(rows: Sequence[Row]) -> np.ndarray:
 def series_of(rows: Sequence[Row], names: Sequence[str]) -> dict[str, np.ndarray]:
     """Columns of the rows, (N,) float64; `speed`: windows per second."""
     columns = {"speed": [row.images / max(row.seconds, 1e-9) for row in rows]}
-    columns |= {name: [getattr(row, name) for row in rows] for name in names if name != "speed"}
+    columns |= {name: [_value(row, name) for row in rows] for name in names if name != "speed"}
     return {name: np.array(columns[name], dtype=np.float64) for name in names}
+
+
+def _value(row: Row, name: str) -> float:
+    return row.terms[name] if name in row.terms else float(getattr(row, name))
 
 
 def panel(title: str, steps: np.ndarray, series: dict[str, np.ndarray]) -> np.ndarray:

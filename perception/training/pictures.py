@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -75,10 +75,22 @@ def read_pictures(paths: Sequence[Path], classes: Sequence[str]) -> PictureList:
     return PictureList(tuple(file for file, _, _ in rows), sizes, first, boxes)
 
 
+class Files(Protocol):
+    """Pictures on disk."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Where they are."""
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Width and height of each, (P, 2) int64, px."""
+
+
 class PictureStore:
     """Decoded pictures, kept in memory up to a limit. Safe for threads."""
 
-    def __init__(self, pictures: PictureList, limit_gb: float) -> None:
+    def __init__(self, pictures: Files, limit_gb: float) -> None:
         self._pictures = pictures
         self._limit = limit_gb * BYTES_PER_GB
         self._kept: dict[int, np.ndarray] = {}

@@ -72,10 +72,10 @@ def test_only_training_worlds_are_free_and_without_freedom_no_number_is_drawn() 
 
 
 def test_freedom_changes_training_worlds_and_no_evaluation_world() -> None:
-    scene = SceneConfig(leaves_per_tree=0, building_gap=1.0)
+    scene = SceneConfig(leaves_per_tree=0, building_gap=1.0, tree_spacing=200.0, num_pedestrians=3, num_animals=0)
     for seed, is_same in ((EVALUATION_SEED + 3, True), (3, False)):
         tied, free = (
-            build_scene(WorldConfig(seed=seed, route="district", scene=scene, freedom=freedom))
+            build_scene(WorldConfig(seed=seed, route="straight", duration=5.0, scene=scene, freedom=freedom))
             for freedom in (0.0, 1.0)
         )
         pairs = [(tied.static, free.static)]

@@ -58,17 +58,21 @@ def synth(
 @click.option("--first-seed", type=int, help="Seed of the first world; from 1000000 on: for evaluation only.")
 @click.option("--num-worlds", type=int, help="Worlds, with consecutive seeds.")
 @click.option("--per-world", type=int, help="Pictures of each.")
-def pictures(out: Path, config_file: Path | None, overrides: tuple[str, ...], **chosen: Any) -> None:
-    """Picture many generated worlds to the folder OUT: a COCO data set to train and measure detectors with.
+@click.option("--format", "formats", default="coco", show_default=True, help="Labels: coco, lines, or coco,lines.")
+def pictures(out: Path, config_file: Path | None, overrides: tuple[str, ...], formats: str, **chosen: Any) -> None:
+    """Picture many generated worlds to the folder OUT: a data set to train and measure detectors with.
+
+    coco: annotations/instances.json, boxes and masks of objects. lines: lines/lines.json, line segments.
 
     Interrupted, the same command goes on where it stopped.
     """
     from perception.core.config import load_config
     from perception.progress import progress
+    from perception.world.choices import format_names
     from perception.world.picture_set import PictureSetConfig, write_picture_set
 
     given = [f"{name}={value}" for name, value in chosen.items() if value is not None]
     config = load_config(PictureSetConfig, config_file, [*overrides, *given])
     with progress("picture") as update:
-        path = write_picture_set(out, config, update)
+        path = write_picture_set(out, config, update, formats=format_names(formats))
     click.echo(f"wrote {path}")

@@ -1,15 +1,16 @@
 """Single pictures of several small worlds as one COCO data set."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from perception.core.config import validated
-from perception.core.errors import InvalidInput
+from perception.core.errors import ConfigError, InvalidInput
 from perception.io.datasets.opening import open_dataset
 from perception.world.config import SceneConfig
-from perception.world.picture_set import ANNOTATIONS, PictureSetConfig, write_picture_set
+from perception.world.picture_set import ANNOTATIONS, FINAL, PictureSetConfig, write_picture_set
 
 CONFIG = PictureSetConfig(
     first_seed=5,
@@ -56,6 +57,28 @@ def test_an_interrupted_generation_goes_on_and_ends_with_the_same_bytes(folder, 
     write_picture_set(out, CONFIG, lambda done, total: seen.append((done, total)), num_threads=1)
     assert seen == [(1, 2), (2, 2)]
     assert contents(out) == contents(folder)
+
+
+def test_line_segments_are_added_to_a_finished_set_and_read_as_wireframe(folder, tmp_path):
+    out = tmp_path / "both"
+    shutil.copytree(folder, out)
+    write_picture_set(out, CONFIG, formats=("coco", "lines"))
+    assert {name: data for name, data in contents(out).items() if name != FINAL["lines"]} == contents(folder)
+    views = [frame.views[0] for frame in open_dataset(out / FINAL["lines"]).frames()]
+    assert {view.path for view in views} == set(out.rglob("*.jpg"))
+    for view in views:
+        height, width = view.pixels().shape[:2]
+        ends = view.lines.segments.reshape(-1, 2)
+        assert len(ends) > 20
+        assert (ends >= 0).all() and (ends <= [width - 1, height - 1]).all()
+
+
+def test_lines_alone_need_no_objects_and_other_formats_are_refused(folder, tmp_path):
+    out = write_picture_set(tmp_path / "lines", CONFIG, formats=["lines"])
+    assert not (out / ANNOTATIONS).exists()
+    assert sum(len(frame.views[0].lines.segments) for frame in open_dataset(out / FINAL["lines"]).frames()) > 40
+    with pytest.raises(ConfigError, match="format: 'voc'"):
+        write_picture_set(tmp_path / "lines", CONFIG, formats=("voc",))
 
 
 def test_a_finished_set_is_left_as_it_is_and_other_settings_are_refused(folder):

@@ -18,6 +18,7 @@ Kind = Literal["odometry", "loop", "wheel"]
 KINDS: tuple[Kind, ...] = ("odometry", "loop", "wheel")
 ROTATION_TOLERANCE = 1e-6  # of R R^T - I
 MAX_ID = (1 << 48) - 1  # of a keyframe
+SYMMETRY = 1e-9  # of an information matrix, relative to its largest entry
 MIN_EIGENVALUE = -1e-9  # of an information matrix, relative to its largest
 SMALL_ANGLE = 1e-6  # rad, below it the series replaces the closed form
 
@@ -190,7 +191,7 @@ def check_pose(name: str, T: np.ndarray) -> None:
 def check_information(name: str, information: np.ndarray, size: int) -> None:
     """Refuse what is no information matrix. Raises `InvalidInput`."""
     check_finite(name, information, (size, size))
-    if not np.allclose(information, information.T, rtol=1e-6, atol=0.0):
+    if np.abs(information - information.T).max() > SYMMETRY * np.abs(information).max():
         raise InvalidInput(f"{name}: is not symmetric; give (A + A.T) / 2")
     values = np.linalg.eigvalsh(information)
     if values[-1] <= 0.0 or values[0] < MIN_EIGENVALUE * values[-1]:

@@ -5,6 +5,7 @@ of the plane's own axes, which adds nothing to the cost. Information is used as 
 SE3 edges belong to the rotation vector, not to the vector part of the quaternion.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,10 @@ from slam.graph.factors import MAX_ID, Between, Kind
 MAX_SIZE = 1 << 30  # bytes of a file
 MIN_QUATERNION_NORM = 0.5  # a shorter one is a broken line, not a rounded unit quaternion
 PLANE = (0, 1, 5)  # x, y, yaw among position and rotation vector
-UPPER_2D, UPPER_3D = np.triu_indices(3), np.triu_indices(6)
+UPPER = {size: np.triu_indices(size) for size in (3, 6)}
 VERTEX_2D = ("x", "y", "theta")
 VERTEX_3D = ("x", "y", "z", "qx", "qy", "qz", "qw")
+ENTRIES = {size: tuple(f"I{i + 1}{j + 1}" for i, j in zip(*UPPER[size])) for size in UPPER}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,12 +98,12 @@ def _vertex(where: str, tag: str, words: list[str]) -> tuple[int, np.ndarray]:
 
 def _edge(where: str, tag: str, words: list[str]) -> Between:
     names, size = (VERTEX_2D, 3) if tag == "EDGE_SE2" else (VERTEX_3D, 6)
-    entries = tuple(f"I{i + 1}{j + 1}" for i, j in zip(*np.triu_indices(size)))
+    entries = ENTRIES[size]
     _expect(where, tag, words, ("from", "to", *names, *entries))
     from_id, to_id = _id(where, "from", words[0]), _id(where, "to", words[1])
     values = _numbers(where, (*names, *entries), words[2:])
     information = np.zeros((size, size))
-    information[np.triu_indices(size)] = values[len(names) :]
+    information[UPPER[size]] = values[len(names) :]
     information = information + np.triu(information, 1).T
     kind: Kind = "odometry" if abs(to_id - from_id) == 1 else "loop"
     try:
@@ -135,15 +137,15 @@ def _expect(where: str, tag: str, words: list[str], names: tuple[str, ...]) -> N
 
 
 def _numbers(where: str, names: tuple[str, ...], words: list[str]) -> np.ndarray:
-    values = np.empty(len(words))
-    for index, (name, word) in enumerate(zip(names, words, strict=True)):
+    values = []
+    for name, word in zip(names, words, strict=True):
         try:
-            values[index] = float(word)
+            values.append(float(word))
         except ValueError:
             raise InvalidInput(f"{where}: field {name} is {word!r}, expected a number") from None
-        if not np.isfinite(values[index]):
+        if not math.isfinite(values[-1]):
             raise InvalidInput(f"{where}: field {name} is {word}, expected a finite number")
-    return values
+    return np.array(values)
 
 
 def _id(where: str, name: str, word: str) -> int:
@@ -157,7 +159,7 @@ def _vertex_line(number: int, T: np.ndarray) -> str:
 
 
 def _edge_line(edge: Between) -> str:
-    upper = " ".join(f"{value:.17g}" for value in edge.information[UPPER_3D])
+    upper = " ".join(f"{value:.17g}" for value in edge.information[UPPER[6]])
     return f"EDGE_SE3:QUAT {edge.from_id} {edge.to_id} {_pose_text(edge.T_from_to)} {upper}\n"
 
 

@@ -1,0 +1,42 @@
+"""What the front end and the process of the pose graph say to each other. Both are ours, so they are pickled."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from slam.graph.config import GraphConfig
+from slam.graph.journal import Entry
+from slam.graph.pose_graph import Undone
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """The first message: the configuration, and what the graph held before."""
+
+    config: GraphConfig
+    entries: list[Entry]
+    is_careful: bool = False  # one command at a time, so that it is known which one ends the process
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to do. Without an entry and without `is_settling`: tell all poses."""
+
+    sequence: int
+    entry: Entry | None = None
+    is_settling: bool = False  # go to the optimum itself
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GraphResult:
+    """What the pose graph says after it has worked."""
+
+    sequence: int  # of the last command that is done; -1: only the restored graph
+    latest_id: int  # keyframe of the highest number; -1: none
+    T_map_base: np.ndarray  # (4, 4), of that keyframe
+    undone: tuple[Undone, ...]  # factors taken back, and those refused
+    took: float  # s
+    ids: np.ndarray | None = None  # (N,) int64: where older poses may have moved, all of them ...
+    poses: np.ndarray | None = None  # (N, 4, 4) T_map_base ... and where they are now
+    T_map_enu: np.ndarray | None = None  # (4, 4); None: not aligned
+    statistics: dict[str, float] = field(default_factory=dict)

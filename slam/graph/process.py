@@ -1,0 +1,282 @@
+"""The pose graph in a process of its own, beside a front end that it never stops.
+
+GTSAM holds Python's global lock for up to 1.3 s, so it must not share a process with what has a deadline. `add` and
+`poll` only touch queues: a thread sends, another receives, and a process that dies or hangs is started again and gets
+its factors from the journal. The front end's pose never jumps: the correction is handed out as `T_map_odom`.
+"""
+
+import logging
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+from perception.core.errors import PerceptionError
+from perception.core.geometry import inverse
+from perception.core.health import OK, Health, Level
+from slam.graph.config import GraphConfig
+from slam.graph.factors import Between, Factor, Prior, information_of
+from slam.graph.journal import Entry, FactorJournal, MemoryJournal
+from slam.graph.messages import Command, GraphResult, Restore
+
+TICK = 0.1  # s, how often the keeper looks after the process
+MAX_DEATHS = 8  # in a row, without an answer between them
+MAX_REMEMBERED = 4096  # keyframes whose odometry is kept for the correction
+STOP_TIMEOUT = 5.0  # s
+START_TIMEOUT = 60.0  # s, until a new process has its factors
+ROOT = Path(__file__).resolve().parents[2]  # holds the package slam
+log = logging.getLogger(__name__)
+
+
+class GraphProcess:
+    """Hand over factors with `add`; look with `poll` what came of them; read `T_map_odom`. None of them waits."""
+
+    def __init__(
+        self, config: GraphConfig | None = None, journal: FactorJournal | None = None, timeout: float = 30.0
+    ) -> None:
+        """Starts the process. It works on what `journal` holds already. `timeout`: a longer silence (s) is a hang."""
+        self.config = config or GraphConfig()
+        self.journal = journal if journal is not None else MemoryJournal()
+        self.timeout = timeout
+        self.num_deaths = 0
+        self.T_map_odom = np.eye(4)
+        self.T_map_enu: np.ndarray | None = None
+        self._outbox: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._results: deque[GraphResult] = deque()
+        self._in_flight: deque[Command] = deque()
+        self._lock = threading.Lock()
+        self._odometry: dict[int, np.ndarray] = {}  # keyframe -> T_odom_base
+        self._poses: tuple[np.ndarray, np.ndarray] | None = None  # as last told
+        self._sequence = 0
+        self._next_id = max((entry.factor_id for entry in self.journal.entries()), default=-1) + 1
+        self._heard = time.monotonic()
+        self._deaths_in_a_row = 0
+        self._suspect: int | None = None  # sequence of the first unanswered command at the last death
+        self._child: subprocess.Popen | None = None
+        self._connection: Connection | None = None
+        self._is_gone = threading.Event()  # the process of now
+        self._is_ready = threading.Event()  # it has its factors
+        self._is_closing = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="pose graph", daemon=True)
+        self._keeper.start()
+
+    # -- the front end -------------------------------------------------------------------------------------------
+
+    def add_first(self, pose_id: int, T_map_base: np.ndarray, T_odom_base: np.ndarray | None = None) -> int:
+        """The first keyframe of a map; returns the number of its factor."""
+        deviations = (self.config.prior_position, self.config.prior_rotation)
+        return self.add(Prior(pose_id, T_map_base, information_of(*deviations)), T_odom_base=T_odom_base)
+
+    def add(self, factor: Factor, T_odom_base: np.ndarray | None = None, initial: np.ndarray | None = None) -> int:
+        """Hand over a factor; returns its number. `T_odom_base`: odometry of the keyframe that comes with it."""
+        with self._lock:
+            entry = Entry(self._next_id, factor, initial)
+            self._next_id += 1
+            self.journal.add_factor(entry)
+            if T_odom_base is not None:
+                self._remember(factor, T_odom_base)
+        self._send(entry=entry)
+        return entry.factor_id
+
+    def settle(self) -> None:
+        """Ask for the optimum itself; for the end of a run."""
+        self._send(is_settling=True)
+
+    def ask_poses(self) -> None:
+        """Ask for all poses; else they come when older ones have moved."""
+        self._send()
+
+    def poll(self) -> list[GraphResult]:
+        """What was answered since the last call, oldest first."""
+        answers = []
+        while self._results:
+            answers.append(self._results.popleft())
+        for answer in answers:
+            self._apply(answer)
+        return answers
+
+    def wait(self, timeout: float = 60.0) -> list[GraphResult]:
+        """Everything that was asked for, answered: for replays, whose results must not depend on the machine.
+
+        Raises `PerceptionError` after `timeout` seconds.
+        """
+        deadline, answers = time.monotonic() + timeout, []
+        while True:
+            answers += self.poll()
+            with self._lock:
+                is_done = not self._in_flight and self._is_ready.is_set()
+            if is_done and not self._results:
+                return answers
+            if time.monotonic() > deadline or self.health.level == Level.FAILED:
+                raise PerceptionError(f"pose graph: no answer after {timeout} s ({self.health.reason or 'it works'})")
+            time.sleep(0.002)
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process of now; None between two."""
+        return self._child.pid if self._child is not None else None
+
+    @property
+    def num_waiting(self) -> int:
+        """Commands without an answer."""
+        return len(self._in_flight)
+
+    @property
+    def health(self) -> Health:
+        """OK; DEGRADED while the process is started again; FAILED when that does not help."""
+        if self._deaths_in_a_row >= MAX_DEATHS:
+            return Health(Level.FAILED, f"the pose graph ended {self._deaths_in_a_row} times in a row")
+        if self.num_deaths and not self._is_ready.is_set():
+            return Health(Level.DEGRADED, "the pose graph is started again; the correction stays as it was")
+        return OK
+
+    def close(self) -> None:
+        """End the process; the journal stays."""
+        self._is_closing.set()
+        self._outbox.put(None)
+        self._keeper.join(STOP_TIMEOUT)
+
+    def __enter__(self) -> "GraphProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send(self, entry: Entry | None = None, is_settling: bool = False) -> None:
+        if self.health.level == Level.FAILED:
+            return  # the journal has it; whoever opens it next goes on from there
+        with self._lock:
+            command = Command(self._sequence, entry, is_settling)
+            self._sequence += 1
+            self._in_flight.append(command)
+            self._outbox.put(command)
+
+    def _remember(self, factor: Factor, T_odom_base: np.ndarray) -> None:
+        pose_id = factor.to_id if isinstance(factor, Between) else factor.pose_id
+        self._odometry[pose_id] = T_odom_base
+        if len(self._odometry) > MAX_REMEMBERED:
+            self._odometry.pop(next(iter(self._odometry)))
+
+    def _apply(self, answer: GraphResult) -> None:
+        T_odom_base = self._odometry.get(answer.latest_id)
+        if T_odom_base is not None:
+            self.T_map_odom = answer.T_map_base @ inverse(T_odom_base)
+        self.T_map_enu = answer.T_map_enu
+
+    # -- the keeper's thread -------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        while not self._is_closing.is_set() and self._deaths_in_a_row < MAX_DEATHS:
+            try:
+                self._start()
+                self._forward()
+            except OSError as error:  # it ended while something was sent to it
+                log.warning("pose graph: %s", error)
+            self._end()
+
+    def _start(self) -> None:
+        """A new process with all that was answered before; what was not is sent again."""
+        ours, theirs = socket.socketpair()
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        self._is_gone.clear()
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "slam.graph.worker", str(theirs.fileno())],
+            env=environment,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,  # Ctrl-C in a terminal reaches the front end alone
+        )
+        theirs.close()
+        self._connection, self._heard = Connection(ours.detach()), time.monotonic()
+        with self._lock:
+            self._outbox = queue.SimpleQueue()
+            self._drop_suspect()
+            for command in self._in_flight:
+                self._outbox.put(command)
+            unanswered = {command.entry.factor_id for command in self._in_flight if command.entry is not None}
+        entries = [self._placed(entry) for entry in self.journal.entries() if entry.factor_id not in unanswered]
+        threading.Thread(target=self._receive, args=(self._connection,), daemon=True).start()
+        self._connection.send(Restore(self.config, entries, is_careful=self._deaths_in_a_row > 0))
+
+    def _forward(self) -> None:
+        """Send what comes until the process is gone, silent for too long, or not needed any more."""
+        assert self._connection is not None
+        while not self._is_closing.is_set() and not self._is_gone.is_set():
+            try:
+                command = self._outbox.get(timeout=TICK)
+            except queue.Empty:
+                command = None
+            if command is not None:
+                self._connection.send(command)
+            is_waited_for = bool(self._in_flight) or not self._is_ready.is_set()
+            limit = self.timeout if self._is_ready.is_set() else max(self.timeout, START_TIMEOUT)
+            if is_waited_for and time.monotonic() - self._heard > limit:
+                log.warning("pose graph: no answer for %g s; it is ended", limit)
+                return
+            if not is_waited_for:
+                self._heard = time.monotonic()
+
+    def _end(self) -> None:
+        assert self._child is not None
+        self._is_ready.clear()
+        if not self._is_closing.is_set():
+            self.num_deaths += 1
+            self._deaths_in_a_row += 1
+            log.warning("pose graph: the process %d is gone; it is started again", self._child.pid)
+        self._child.kill()
+        self._child.wait()
+        self._is_gone.wait(STOP_TIMEOUT)  # all that it said is received
+        self._child = None
+
+    def _drop_suspect(self) -> None:
+        """A command that was the first without an answer at two deaths in a row is what ends the process."""
+        first = self._in_flight[0].sequence if self._in_flight else None
+        if first is not None and first == self._suspect and self._deaths_in_a_row > 1:
+            command = self._in_flight.popleft()
+            log.error("pose graph: command %d ends the process and is dropped", command.sequence)
+            if command.entry is not None:
+                self.journal.add_undone(command.entry.factor_id, "it ends the process of the solver")
+            first = None
+        self._suspect = first
+
+    def _placed(self, entry: Entry) -> Entry:
+        """An entry whose new pose begins where it was last."""
+        new = entry.factor.to_id if isinstance(entry.factor, Between) else entry.factor.pose_id
+        if self._poses is None or (isinstance(entry.factor, Between) and entry.factor.kind != "odometry"):
+            return entry
+        ids, poses = self._poses
+        row = int(np.searchsorted(ids, new))
+        if row == len(ids) or ids[row] != new:
+            return entry
+        return Entry(entry.factor_id, entry.factor, poses[row])
+
+    # -- the receiver's thread -----------------------------------------------------------------------------------
+
+    def _receive(self, connection: Connection) -> None:
+        try:
+            while True:
+                self._take(connection.recv())
+        except (EOFError, OSError):
+            self._is_gone.set()
+
+    def _take(self, answer: GraphResult) -> None:
+        for item in answer.undone:
+            self.journal.add_undone(item.factor_id, item.reason)
+        with self._lock:
+            while self._in_flight and self._in_flight[0].sequence <= answer.sequence:
+                self._in_flight.popleft()
+            if answer.ids is not None and answer.poses is not None:
+                self._poses = answer.ids, answer.poses
+            self._heard = time.monotonic()
+            if answer.sequence >= 0 or not self._in_flight:
+                self._deaths_in_a_row = 0
+            self._results.append(answer)
+        self._is_ready.set()

@@ -1,0 +1,96 @@
+"""The process of the pose graph: `python -m slam.graph.worker FD`. It ends when its front end does."""
+
+import logging
+import signal
+import sys
+import time
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from perception.core.errors import PerceptionError
+from slam.graph.factors import poses_of
+from slam.graph.journal import Entry
+from slam.graph.messages import Command, GraphResult, Restore
+from slam.graph.pose_graph import PoseGraph, Undone
+
+MAX_AT_ONCE = 64  # commands that one optimisation may answer
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Answers commands: all that wait are taken together and optimised once."""
+
+    def __init__(self, restore: Restore) -> None:
+        self.graph = PoseGraph(restore.config)
+        self.max_at_once = 1 if restore.is_careful else MAX_AT_ONCE
+        self.latest = -1
+
+    def restored(self, restore: Restore) -> GraphResult:
+        """The graph as it was; what it held was judged before."""
+        start = time.perf_counter()
+        refused = [undone for entry in restore.entries for undone in self._add(entry, True)]
+        update = self.graph.update()
+        return self._result(-1, (*refused, *update.undone), start, True)
+
+    def done(self, commands: list[Command]) -> GraphResult:
+        """Everything that the commands ask for."""
+        start = time.perf_counter()
+        refused = [undone for command in commands if command.entry for undone in self._add(command.entry, False)]
+        update = self.graph.update()
+        is_settling = any(command.is_settling for command in commands)
+        if is_settling:
+            self.graph.settle()
+        is_asked = any(command.entry is None for command in commands)
+        undone = (*refused, *update.undone)
+        return self._result(commands[-1].sequence, undone, start, update.is_corrected or is_asked)
+
+    def _add(self, entry: Entry, is_trusted: bool) -> list[Undone]:
+        try:
+            self.graph.add(entry.factor, entry.factor_id, entry.initial, is_trusted)
+        except PerceptionError as error:
+            log.warning("factor %d is refused: %s", entry.factor_id, error)
+            return [Undone(entry.factor_id, str(error))]
+        self.latest = max(self.latest, *poses_of(entry.factor))
+        return []
+
+    def _result(self, sequence: int, undone: tuple[Undone, ...], start: float, has_moved: bool) -> GraphResult:
+        ids, poses = self.graph.poses() if has_moved and len(self.graph) else (None, None)
+        known = self.latest if self.latest in self.graph else -1
+        T_map_base = self.graph.pose(known) if known >= 0 else np.eye(4)
+        return GraphResult(
+            sequence,
+            known,
+            T_map_base,
+            undone,
+            time.perf_counter() - start,
+            ids,
+            poses,
+            self.graph.T_map_enu,
+            {"poses": len(self.graph), "factors": len(self.graph.factors), "undone": len(self.graph.undone)},
+        )
+
+
+def serve(connection: Connection) -> None:
+    """Work until the other side is gone."""
+    restore = connection.recv()
+    worker = Worker(restore)
+    connection.send(worker.restored(restore))
+    while True:
+        commands = [connection.recv()]
+        while len(commands) < worker.max_at_once and connection.poll(0):
+            commands.append(connection.recv())
+        connection.send(worker.done(commands))
+
+
+def main() -> None:
+    """Entry point; the argument is the file descriptor of the connection."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the front end, which then ends us
+    try:
+        serve(Connection(int(sys.argv[1])))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+
+
+if __name__ == "__main__":
+    main()

@@ -28,7 +28,8 @@ from perception.inference.tensors import one_line
 
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch", "tensorrt": "tensorrt"}
 DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "openvino", "torch", "tensorrt", "numpy")
-MAX_LOSS = 0.3  # points of AP that a lower precision may cost to be taken without being asked for
+MAX_LOSS = 0.3  # points of accuracy that a lower precision may cost to be taken without being asked for
+MEASURES = ("ap", "fh")  # of accuracy, by their names in cards: AP of boxes, F^H of line segments
 MAX_RECORD_BYTES = 1 << 16
 
 log = logging.getLogger(__name__)
@@ -88,9 +89,9 @@ def measured(model: Model, options: RuntimeOptions, is_fresh: bool = False) -> t
 
 
 def allows(card: ModelCard, precision: str) -> bool:
-    """Whether the card says that a precision costs at most `MAX_LOSS` points of AP."""
-    loss = card.metrics.get(f"ap_loss_{precision}")
-    return precision == "f32" or (isinstance(loss, int | float) and loss <= MAX_LOSS)
+    """Whether the card says that a precision costs at most `MAX_LOSS` points of AP, or of F^H."""
+    losses = [card.metrics.get(f"{measure}_loss_{precision}") for measure in MEASURES]
+    return precision == "f32" or any(isinstance(loss, int | float) and loss <= MAX_LOSS for loss in losses)
 
 
 def settled_precision(backend: str, card: ModelCard) -> str:

@@ -78,7 +78,7 @@ class ModelCard(Config):
     metrics: dict[Annotated[str, StringConstraints(max_length=128)], float | Text] = Field(
         default_factory=dict,
         max_length=256,
-        description="Measured results; ap_loss_bf16: points of AP that bfloat16 costs.",
+        description="Measured results; ap_loss_bf16, fh_loss_bf16: points of AP or F^H that bfloat16 costs.",
     )
 
     @field_validator("files")

@@ -197,6 +197,13 @@ def test_bfloat16_is_tried_only_with_amx_and_a_card_that_allows_it(model, times:
     assert (chosen.backend, chosen.precision) == ("openvino", "bf16")
 
 
+@pytest.mark.parametrize(("loss", "is_allowed"), [(0.3, True), (-0.1, True), (0.31, False), ("none", False)])
+def test_a_card_of_line_segments_tells_its_loss_in_points_of_f_score(tmp_path, loss, is_allowed) -> None:
+    model = tiny_model(tmp_path / "lines", metrics={"fh_loss_bf16": loss})
+    assert allows(model.card, "bf16") == is_allowed
+    assert not allows(model.card, "f16") and allows(model.card, "f32")
+
+
 class Opened:
     def __init__(self, backend: str, options: RuntimeOptions) -> None:
         self.backend, self.precision = backend, options.precision

@@ -106,3 +106,26 @@ class IndexConfig(Config):
     )
     min_age: float = Field(30.0, ge=0.0, le=3600.0, description="Places of the last so many seconds are left out.")
     min_path: float = Field(50.0, ge=0.0, le=10_000.0, description="Places of the last so many metres are left out.")
+
+
+class VerificationConfig(Config):
+    """The proof of a revisit in three dimensions, and by other revisits."""
+
+    query_voxel: float = Field(0.5, ge=0.05, le=5.0, description="One point of the query per voxel of this edge (m).")
+    coarse_voxel: float = Field(2.0, ge=0.2, le=10.0, description="Reach (m) of correspondences in the first stage.")
+    fine_voxel: float = Field(0.5, ge=0.1, le=5.0, description="Reach (m) of correspondences in the second stage.")
+    iterations: int = Field(30, ge=1, le=200, description="Steps of each stage at most.")
+    robust_scale: float = Field(0.5, gt=0.0, le=5.0, description="Residual (m) of weight 1/4 (Geman-McClure).")
+    min_points: int = Field(200, ge=20, le=100_000, description="Fewer points of either side prove nothing.")
+    overlap_distance: float = Field(
+        0.5, ge=0.05, le=5.0, description="Points so near (m) to the other side overlap it."
+    )
+    min_overlap: float = Field(0.6, ge=0.0, le=1.0, description="Least share of the query's points that overlap.")
+    max_residual: float = Field(0.2, gt=0.0, le=2.0, description="Largest RMS distance (m) of matches from planes.")
+    max_correction: float = Field(3.0, gt=0.0, le=50.0, description="Largest change (m) of what the images said.")
+    max_correction_deg: float = Field(8.0, gt=0.0, le=90.0, description="Largest change (deg) of what the images said.")
+    min_support: int = Field(2, ge=1, le=20, description="Revisits, itself included, that must agree; 1: no check.")
+    recent: int = Field(20, ge=1, le=1000, description="Revisits that are remembered to agree with.")
+    cycle_distance: float = Field(0.5, gt=0.0, le=20.0, description="Revisits agree when their cycle closes by (m),")
+    cycle_deg: float = Field(3.0, gt=0.0, le=45.0, description="and by (deg),")
+    cycle_drift: float = Field(0.02, ge=0.0, le=0.5, description="and so much (m) per metre of odometry in the cycle.")

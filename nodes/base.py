@@ -217,8 +217,9 @@ class PipelineNode(LifecycleNode):
             rig = self._rig()
             if rig is None:
                 return None
-            for port in self._outputs.values():
-                port.start(rig)
+            for name, port in self._outputs.items():
+                if name in stage.writes:
+                    port.start(rig)
             self.get_logger().info(
                 f"sensors: LiDAR {rig.lidar_frame!r}, IMU {rig.imu_frame!r}, body {rig.base_frame!r}"
             )

@@ -66,7 +66,7 @@ class ImagePort(InputPort):
 
     def gives(self, item: Any) -> bool:
         """True for images of this frame that measure the same, and for what was found in them."""
-        return (item.frame_id, getattr(item, "is_depth", False)) == (self.frame_id, self._is_depth)
+        return (getattr(item, "frame_id", None), getattr(item, "is_depth", False)) == (self.frame_id, self._is_depth)
 
     def start(self) -> None:
         """Forget the calibration too."""

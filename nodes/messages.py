@@ -1,4 +1,4 @@
-"""Translation between ROS messages and our types. This file alone knows the fields of messages."""
+"""Translation between ROS messages and our types. This file and `line_messages.py` alone know fields of messages."""
 
 import array
 import struct
@@ -114,7 +114,7 @@ def cloud_to(stamp_ns: int, frame_id: str, points: np.ndarray, offsets_ns: np.nd
     message = PointCloud2(header=header_of(stamp_ns, frame_id), height=1, width=len(points), is_dense=True)
     message.fields = [PointField(name=f.name, offset=f.offset, datatype=f.datatype, count=1) for f in packed.fields]
     message.point_step, message.row_step = packed.point_step, packed.points.nbytes
-    message.data = _filled(packed.points)
+    message.data = filled(packed.points)
     return message
 
 
@@ -125,7 +125,7 @@ def image_to(frame: ImageFrame) -> Image:
     encoding = "32FC1" if frame.is_depth else "rgb8" if pixels.ndim == 3 else "mono8"
     message = Image(header=header_of(frame.stamp_ns, frame.frame_id), height=height, width=width, encoding=encoding)
     message.step, message.is_bigendian = pixels.strides[0], int(sys.byteorder == "big")
-    message.data = _filled(pixels)
+    message.data = filled(pixels)
     return message
 
 
@@ -202,7 +202,7 @@ def _detection_to(header: Header, box: list[float], score: float, name: str, tra
     return message
 
 
-def _filled(values: np.ndarray) -> array.array:
+def filled(values: np.ndarray) -> array.array:
     """The bytes of a C-contiguous array in the one type that a message takes without a look at each of them."""
     data = array.array("B")
     data.frombytes(values.reshape(-1).view(np.uint8))  # also right for no values

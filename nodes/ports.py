@@ -141,7 +141,7 @@ class OutputPort:
         raise NotImplementedError
 
     def is_wanted(self, topic: str) -> bool:
-        """True while somebody listens to what is made of the messages of `topic`."""
+        """True while somebody listens to what is made of the messages of `topic`; "": of what no camera gave."""
         return True
 
     def health(self) -> Health:

@@ -11,8 +11,7 @@ from nodes.statistics import DropMonitor, LatencyMonitor
 from perception.core.errors import PerceptionError
 from perception.core.health import OK, Health, Level, worst
 from perception.core.mailbox import Closed, Mailbox
-from perception.core.types import Detections, ImageFrame, OdometryUpdate, Scan
-from perception.io.images import PendingImage
+from perception.core.types import OdometryUpdate, Scan
 from perception.pipeline.spec import Stage, Worker
 
 log = logging.getLogger(__name__)
@@ -66,7 +65,7 @@ class StageThread:
         """
         if isinstance(item, Scan):
             self._arrivals.append((item.stamp_ns, now_ns))
-        elif isinstance(item, PendingImage | ImageFrame):
+        elif _is_of_a_camera(item):
             self._note_image(item, now_ns)
         source = _source(stream, item)
         replaces = (lambda entry: _source(*entry) == source) if self.is_latest else None
@@ -153,9 +152,11 @@ class StageThread:
 
     def _note(self, output: Any) -> None:
         """Time an output from the arrival of its image, or of the newest scan that it can contain."""
-        if isinstance(output, ImageFrame | Detections):
-            is_depth = isinstance(output, ImageFrame) and output.is_depth
-            self.arrival_ns = self._images.pop((output.frame_id, is_depth, output.stamp_ns), None)
+        if _is_of_a_camera(output):
+            arrival_ns = self._images.pop(_image_of(output), None)
+            if arrival_ns is None:
+                return  # another output of the same image was first
+            self.arrival_ns = arrival_ns
         elif isinstance(output, OdometryUpdate):
             self.arrival_ns = None
             while self._arrivals and self._arrivals[0][0] < output.odometry.stamp_ns:
@@ -165,10 +166,10 @@ class StageThread:
         if self.arrival_ns is not None:
             self.latency.note(time.monotonic_ns() - self.arrival_ns)
 
-    def _note_image(self, image: PendingImage | ImageFrame, now_ns: int) -> None:
+    def _note_image(self, image: Any, now_ns: int) -> None:
         while len(self._images) >= MAX_PENDING:
             self._images.pop(next(iter(self._images)), None)
-        self._images[(image.frame_id, image.is_depth, image.stamp_ns)] = now_ns
+        self._images[_image_of(image)] = now_ns
 
     def _fail(self, reason: str) -> None:
         """An error of ours, not of the input: told with its traceback, once."""
@@ -182,6 +183,15 @@ class StageThread:
         if str(error) != self._failure.reason:
             log.error("stage %s: %s", self.stage.name, error)
         self._failure = Health(Level.FAILED, str(error))
+
+
+def _is_of_a_camera(item: Any) -> bool:
+    """True for images and what is made of one of them, which have its frame and stamp."""
+    return not isinstance(item, Scan) and hasattr(item, "frame_id") and hasattr(item, "stamp_ns")
+
+
+def _image_of(item: Any) -> tuple[str, bool, int]:
+    return item.frame_id, getattr(item, "is_depth", False), item.stamp_ns
 
 
 def _source(stream: str, item: Any) -> tuple[str, str, bool]:

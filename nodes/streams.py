@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from nodes.camera_ports import ImageOutput, image_ports
 from nodes.detection_ports import DetectionOutput
+from nodes.line_ports import Lines3dOutput, LinesOutput
 from nodes.ports import ImuPort, InputPort, OdometryPort, OutputPort, ScanPort
 
 if TYPE_CHECKING:
@@ -21,4 +22,6 @@ OUTPUTS: dict[str, Callable[["PipelineNode"], OutputPort]] = {
     "odometry": OdometryPort,
     "image": ImageOutput,
     "detections": DetectionOutput,
+    "lines": LinesOutput,
+    "lines_3d": Lines3dOutput,
 }

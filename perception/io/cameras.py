@@ -102,19 +102,22 @@ def rectified_topics(image_topic: str) -> tuple[str, str]:
 
 def detection_topics(image_topic: str) -> tuple[str, str]:
     """Where detections in the images of a topic are published, and the images with them drawn on."""
+    camera = camera_of(image_topic)
+    return f"{camera}/detections", f"{camera}/detections_image"
+
+
+def camera_of(image_topic: str) -> str:
+    """The name below which the topics of a camera lie: that of the image topic without its usual ending."""
     base, _ = split_transport(image_topic)
     parent, _, leaf = base.rpartition("/")
-    camera = parent if leaf in VARIANTS else base
-    return f"{camera}/detections", f"{camera}/detections_image"
+    return parent if leaf in VARIANTS else base
 
 
 def _one_for_each_camera(names: list[str]) -> list[str]:
     """Of topics that show the same, the best one, in the order of the bag."""
     best: dict[str, str] = {}
     for name in names:
-        base, _ = split_transport(name)
-        parent, _, leaf = base.rpartition("/")
-        camera = parent if leaf in VARIANTS else base
+        camera = camera_of(name)
         best[camera] = min(best.get(camera, name), name, key=_rank)
     return list(best.values())
 

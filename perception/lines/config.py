@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from perception.core.config import Config
 from perception.inference.runtime import BACKENDS, PRECISIONS
+from perception.lines.use_config import VanishingConfig
 
 Refinement = Literal["none", "standard", "advanced"]
 
@@ -74,6 +75,7 @@ class LinesConfig(Config):
     has_validation: bool = Field(
         False, description="Segments of lsdnet must pass the test of LSD on their map of directions."
     )
+    vanishing: VanishingConfig = Field(default_factory=VanishingConfig, description="Where segments point to.")
 
     @field_validator("backend", "precision")
     @classmethod

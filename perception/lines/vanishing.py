@@ -106,6 +106,13 @@ def roll_pitch(up: np.ndarray) -> tuple[float, float]:
     return float(np.arctan2(-up[0], -up[1])), float(np.arcsin(np.clip(up[2], -1.0, 1.0)))
 
 
+def level_from_camera(up: np.ndarray) -> np.ndarray:
+    """`R_level_camera` (3, 3): from the optical frame to one with z up whose x axis is the way the camera looks."""
+    ahead = np.array([0.0, 0.0, 1.0]) - up[2] * up
+    ahead /= max(float(np.linalg.norm(ahead)), 1e-9)
+    return np.stack([ahead, np.cross(up, ahead), up])
+
+
 def warm_up() -> None:
     """Compile what an image needs."""
     kernels.warm_up()

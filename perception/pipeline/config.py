@@ -6,7 +6,7 @@ from perception.core.config import Config
 from perception.detection.config import DetectionConfig
 from perception.io.config import InputConfig
 from perception.lines.config import LinesConfig
-from perception.lines.use_config import Lines3dConfig, VanishingConfig
+from perception.lines.use_config import Lines3dConfig
 from perception.pipeline.camera import CameraConfig
 from perception.pipeline.publish import PublishConfig
 from slam.config import OdometryConfig
@@ -19,7 +19,6 @@ class PerceptionConfig(Config):
     camera: CameraConfig = Field(default_factory=CameraConfig, description="Images before anything looks at them.")
     detection: DetectionConfig = Field(default_factory=DetectionConfig, description="Objects in images.")
     lines: LinesConfig = Field(default_factory=LinesConfig, description="Line segments in images.")
-    vanishing: VanishingConfig = Field(default_factory=VanishingConfig, description="Where segments point to.")
     lines_3d: Lines3dConfig = Field(default_factory=Lines3dConfig, description="Line segments in space.")
     odometry: OdometryConfig = Field(default_factory=OdometryConfig, description="LiDAR-inertial odometry.")
     publish: PublishConfig = Field(default_factory=PublishConfig, description="What the nodes publish.")

@@ -12,7 +12,7 @@ from perception.core.health import OK, Health, Level
 from perception.core.stamps import NS_PER_S
 from perception.core.types import ImageFrame, LineSegments, OdometryUpdate, SensorRig
 from perception.lines.config import LinesConfig
-from perception.lines.use_config import Lines3dConfig, VanishingConfig
+from perception.lines.use_config import Lines3dConfig
 from perception.pipeline.spec import Output
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ OpenDetector = Callable[[LinesConfig, tuple[int, int]], "LineDetector | ClassicL
 
 def make_lines(config: "PerceptionConfig", rig: object = None) -> "LinesStage":
     """The stage of line segments for all cameras of one robot; it needs no places of sensors."""
-    return LinesStage(config.lines, config.vanishing)
+    return LinesStage(config.lines)
 
 
 def make_lines_3d(config: "PerceptionConfig", rig: SensorRig) -> "Lines3dStage":
@@ -67,10 +67,8 @@ class LinesStage:
     it is made anew; other stages go on.
     """
 
-    def __init__(
-        self, config: LinesConfig, vanishing: VanishingConfig, open_detector: OpenDetector = open_configured
-    ) -> None:
-        self.config, self.vanishing = config, vanishing
+    def __init__(self, config: LinesConfig, open_detector: OpenDetector = open_configured) -> None:
+        self.config = config
         self.events: Counter[str] = Counter()
         self._open = open_detector
         self._detector: LineDetector | ClassicLsd | None = None
@@ -100,7 +98,7 @@ class LinesStage:
         height, width = item.pixels.shape[:2]
         lines = LineSegments(item.stamp_ns, item.frame_id, (width, height), found.segments, found.scores)
         self.events["segments"] += len(lines)
-        return [("lines", lines), ("lines_image", LinesImage(item, lines, self.vanishing))]
+        return [("lines", lines), ("lines_image", LinesImage(item, lines, self.config.vanishing))]
 
     def finish(self) -> Iterable[Output]:
         """Nothing is held back."""

@@ -9,7 +9,7 @@ import numpy as np
 from perception.core.errors import MissingDependency, ModelError
 from perception.inference.checkpoints import read_checkpoint
 from perception.inference.model_card import Model
-from perception.networks.rein_graph import ASSIGNMENT, CENTROIDS, ReinConfig
+from perception.networks.rein_graph import ASSIGNMENT, CENTROIDS
 
 if TYPE_CHECKING:
     from perception.networks.rein import Rein
@@ -46,22 +46,12 @@ def import_rein(checkpoint: Path, folder: Path, name: str) -> Model:
 
 def rein_of(checkpoint: Path) -> "Rein":
     """The network of a checkpoint: its `state_dict`, or tensors by name. Raises `ModelError`."""
-    import torch
-
-    from perception.networks.rein import Rein
-    from perception.networks.weights import fill
+    from perception.networks.rein import rein_from
 
     tensors = _tensors(read_checkpoint(checkpoint))
     if FIRST not in tensors or ASSIGNMENT not in tensors:
         raise ModelError(f"{checkpoint}: holds {len(tensors)} tensors, but no {FIRST}; give a checkpoint of BEVPlace++")
-    blocks = tuple(
-        1 + max((int(name.split(".")[3]) for name in tensors if name.startswith(f"rem.encoder.{stage}.")), default=0)
-        for stage in (4, 5)
-    )
-    values = {"width": len(tensors[FIRST]), "blocks": blocks, "num_clusters": len(tensors[ASSIGNMENT])}
-    network = Rein(ReinConfig.model_validate(values))
-    fill(network, {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}, str(checkpoint))
-    return network.eval()
+    return rein_from(tensors, str(checkpoint))
 
 
 def _tensors(content: Any) -> dict[str, np.ndarray]:

@@ -7,15 +7,17 @@ NetVLAD sums the local descriptors to a global one. Names of the tensors are tho
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perception.networks.rein_graph import FAMILY, INPUT, NUM_ROTATIONS, OUTPUT, WHITE, ReinConfig
+from perception.core.config import validated
+from perception.networks.rein_graph import ASSIGNMENT, FAMILY, INPUT, NUM_ROTATIONS, OUTPUT, WHITE, ReinConfig
 from perception.networks.weights import fill, read_network, save_network
 
 NORM_EPSILON = 1e-5
@@ -141,6 +143,18 @@ def load_rein(path: Path) -> Rein:
     config, tensors = read_network(path, FAMILY, ReinConfig)
     network = Rein(config)
     fill(network, tensors, str(path))
+    return network.eval()
+
+
+def rein_from(arrays: Mapping[str, np.ndarray], source: str) -> Rein:
+    """The network of published arrays by name, in evaluation mode; its sizes follow. Raises `ModelError`."""
+    names = list(arrays)
+    blocks = tuple(1 + max((int(name.split(".")[3]) for name in names if name.startswith(part)), default=0)
+                   for part in ("rem.encoder.4.", "rem.encoder.5."))  # fmt: skip
+    width, num_clusters = len(arrays["rem.encoder.0.weight"]), len(arrays[ASSIGNMENT])
+    values = {"width": width, "blocks": blocks, "num_clusters": num_clusters}
+    network = Rein(validated(ReinConfig, values))
+    fill(network, {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}, source)
     return network.eval()
 
 

@@ -35,7 +35,7 @@ ALLOWED = {
         "pipeline",
         "doctor",
     ),  # doctor: its facts, for nodes/doctor.py
-    "training": (*BASE, "networks", "io", "place", "world"),
+    "training": (*BASE, "networks", "io", "place", "world", "evaluation"),
     "presets": (),
 }
 COMMANDS = ("cli", "commands", "__main__", "bench", "doctor", "compile")  # the top: may import every part

@@ -1,8 +1,10 @@
-"""Make the packaged model of the published weights of LSDNet: python training/lines/package_published.py LSDNET_NPZ
+"""Make the packaged model of the published weights of LSDNet:
+
+    python training/lines/package_published.py LSDNET_NPZ "METRIC=VALUE" ...
 
 LSDNET_NPZ holds the folded convolutions of the published network as `w_00`, `b_00`, ... in the order of its layers.
 Writes perception/models/lsdnet.safetensors, lsdnet.onnx and lsdnet.json (the card); the notice of their licence is
-perception/models/lsdnet.LICENSE.txt.
+perception/models/lsdnet.LICENSE.txt. What the present card says was measured stays, but for the metrics given.
 """
 
 import sys
@@ -28,12 +30,12 @@ DESCRIPTION = Description(
 )
 
 
-def main(fixture: Path) -> None:
+def main(fixture: Path, metrics: dict[str, float | str]) -> None:
     """Write the files of the model."""
     with np.load(fixture, allow_pickle=False) as arrays:
         weights, biases = ([arrays[f"{kind}_{row:02d}"] for row in range(NUM_LAYERS)] for kind in "wb")
     network = published_lsdnet(weights, biases)
-    write_lsdnet(network, DESCRIPTION.model_copy(update={"metrics": _measured()}), PACKAGED)
+    write_lsdnet(network, DESCRIPTION.model_copy(update={"metrics": {**_measured(), **metrics}}), PACKAGED)
 
 
 def _measured() -> dict[str, float | str]:
@@ -43,5 +45,14 @@ def _measured() -> dict[str, float | str]:
     return {key: value for key, value in open_model(NAME).card.metrics.items() if key != "onnx_agreement"}
 
 
+def number_or_text(value: str) -> float | str:
+    """A number where it is one."""
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    pairs = (item.partition("=") for item in sys.argv[2:])
+    main(Path(sys.argv[1]), {key: number_or_text(value) for key, _, value in pairs})

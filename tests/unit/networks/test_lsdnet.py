@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -118,6 +119,51 @@ def test_a_model_that_is_written_runs_as_torch_and_says_what_it_reads(tmp_path: 
         for name, values in runtime.infer({"images": images}).items():
             np.testing.assert_allclose(values, expected[name], atol=1e-5)
         runtime.close()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    (tmp_path / "photos").mkdir()
+    for row in range(3):
+        color = np.full((60, 90, 3), 60, dtype=np.uint8)
+        cv2.rectangle(color, (10 + 5 * row, 8), (60, 40), (220, 200, 180), -1)
+        cv2.imwrite(str(tmp_path / "photos" / f"{row}.png"), color)
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("precision", ["f16", "int8"])
+def test_the_packaged_network_is_exported_in_lower_precisions_with_nearly_the_same_maps(
+    precision: str, photos: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    from perception.inference.onnx import evaluator
+    from perception.networks.lsdnet_input import stretched
+    from perception.pipeline.export import ExportOptions, export
+
+    model, said = open_model("lsdnet"), []
+    calibration = photos if precision == "int8" else None
+    options = ExportOptions(precision=precision, calibration=calibration, out=tmp_path / "out")
+    made = open_model(str(export(model, options, said.append)))
+    assert said and said[0].startswith(precision)
+    photo = cv2.cvtColor(cv2.imread(str(photos / "0.png")), cv2.COLOR_BGR2RGB)
+    images = {"images": stretched(photo, (96, 96))[None]}
+    want, have = (
+        evaluator(opened.read(role))(images) for opened, role in ((model, "onnx"), (made, f"onnx_{precision}"))
+    )
+    assert want["heat"].max() > 0.8
+    assert np.abs(want["heat"] - have["heat"]).mean() < (1e-3 if precision == "f16" else 0.03)
+
+
+def test_a_fixed_shape_is_exported_with_a_card_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from perception.inference.runtime import RuntimeOptions, open_backend
+    from perception.pipeline.export import ExportOptions, export
+
+    made = open_model(str(export(open_model("lsdnet"), ExportOptions(shape=(64, 96), out=tmp_path), print)))
+    assert made.card.inputs[0].shape == (1, 3, 64, 96) and made.card.outputs[0].shape == (1, 64, 96)
+    runtime = open_backend("onnx", made, RuntimeOptions(num_threads=1, precision="f32", device="cpu"))
+    assert runtime.infer({"images": np.zeros((1, 3, 64, 96), np.float32)})["angle"].shape == (1, 64, 96)
+    runtime.close()
 
 
 @pytest.mark.parametrize("dice", [0.0, 0.7])

@@ -10,7 +10,7 @@ from perception.core.errors import InvalidInput, MissingTransform, ModelError, P
 from perception.core.geometry import exp_so3, inverse, transform
 from perception.core.health import OK, Health, Level
 from perception.core.stamps import NS_PER_S
-from perception.core.types import ImageFrame, LineSegments, OdometryUpdate, SensorRig
+from perception.core.types import ImageFrame, LineSegments, Odometry, OdometryUpdate, SensorRig
 from perception.lines.config import LinesConfig
 from perception.lines.use_config import Lines3dConfig
 from perception.pipeline.spec import Output
@@ -158,13 +158,13 @@ class Lines3dStage:
         self._update: OdometryUpdate | None = None
         self._refusal = ""  # why the newest image got no depth
 
-    def step(self, stream: str, item: "LinesImage | OdometryUpdate") -> Iterable[Output]:
+    def step(self, stream: str, item: Any) -> Iterable[Output]:
         """Take an `OdometryUpdate`, or a `LinesImage`, which gives `Segments3d`.
 
         An image of a camera that is not calibrated, whose place is not known, or that is too far in time from the
         newest scan is counted and gives nothing; the health says why.
         """
-        if isinstance(item, OdometryUpdate):
+        if stream == "odometry":
             self._update = item
             return []
         try:
@@ -209,22 +209,30 @@ class Lines3dStage:
     def _lifted(self, image: "LinesImage") -> "Segments3d | None":
         from perception.lines.segments3d import lift_segments
 
-        camera, update = image.frame.camera, self._update
+        camera = image.frame.camera
         if camera is None:
             raise InvalidInput(f"camera {image.frame_id!r} is not calibrated: publish its camera_info")
         if not image.is_straight:
             raise InvalidInput(f"the images of {image.frame_id!r} are distorted: set camera.rectify=true")
         T_camera_base = self.T_camera_base(image.frame_id)
-        if update is None:
+        if self._update is None:
             return None
-        seconds = (image.stamp_ns - update.odometry.stamp_ns) / NS_PER_S
+        seconds = (image.stamp_ns - self._update.odometry.stamp_ns) / NS_PER_S
         if abs(seconds) > self.config.max_age:
             raise InvalidInput(
                 f"image of {image.frame_id!r}: its stamp is {seconds:.2f} s after that of the newest scan, more than "
                 f"lines_3d.max_age; synchronise the clocks"
             )
-        T_camera_lidar = T_camera_base @ inverse(moved(update, seconds)) @ self.rig.T_base_lidar
-        return lift_segments(image.lines, camera, update.points, T_camera_lidar, self.config)
+        T_camera_lidar = T_camera_base @ inverse(moved(self._update.odometry, seconds)) @ self.rig.T_base_lidar
+        return lift_segments(image.lines, camera, self._update.points, T_camera_lidar, self.config)
+
+    def T_odom_camera(self, image: "LinesImage") -> np.ndarray:
+        """Place (4, 4) of the camera at an image that was given a depth. Raises `MissingTransform`."""
+        if self._update is None:
+            raise MissingTransform(f"no odometry at the image of {image.frame_id!r}")
+        odometry = self._update.odometry
+        T_base_later = moved(odometry, (image.stamp_ns - odometry.stamp_ns) / NS_PER_S)
+        return odometry.T_odom_base @ T_base_later @ inverse(self.T_camera_base(image.frame_id))
 
     def T_camera_base(self, frame_id: str) -> np.ndarray:
         """Place of the base in an optical frame. Raises `MissingTransform`."""
@@ -235,7 +243,6 @@ class Lines3dStage:
         return self.rig.places.lookup(frame_id, self.rig.base_frame)
 
 
-def moved(update: OdometryUpdate, seconds: float) -> np.ndarray:
-    """`T_then_later` (4, 4): the base `seconds` after an update in the base at the update, at its velocities."""
-    odometry: Any = update.odometry
+def moved(odometry: Odometry, seconds: float) -> np.ndarray:
+    """`T_then_later` (4, 4): the base `seconds` later, at the velocities of `odometry`, in the base of then."""
     return transform(exp_so3(odometry.angular_velocity * seconds), odometry.velocity * seconds)

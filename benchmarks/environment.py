@@ -11,12 +11,14 @@ from pathlib import Path
 from benchmarks.jobs import ROOT, JobFailed, child
 
 PEERS = "bench"  # the peers of the odometry; `requirements/<name>.in` holds the pins of each set
+PIN = r'^([\w.-]+)==([\w.]+)(?:\s*;\s*python_version\s*<\s*"([\d.]+)")?'
 
 
 def pins(peers: str = PEERS) -> dict[str, str]:
-    """Version of each peer of a set, from its requirements."""
-    found = re.findall(r"^([\w.-]+)==([\w.]+)", _file(peers).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return dict(found)
+    """Version of each peer of a set that this Python can have, from its requirements."""
+    found = re.findall(PIN, _file(peers).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    here = sys.version_info[:2]
+    return {name: version for name, version, below in found if not below or here < tuple(map(int, below.split(".")))}
 
 
 def python_with_peers(peers: str = PEERS) -> str:

@@ -26,12 +26,12 @@ def rendered(result: Result) -> str:
     return "\n".join((head, table.markdown_targets(result), table.markdown_rows(result)))
 
 
-def between(page: str, text: str) -> str:
-    """`page` with what stands between its marks replaced by `text`."""
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise InvalidInput(f"page: has no lines {BEGIN.strip()!r} and {END.strip()!r}; add them around the numbers")
+def between(page: str, text: str, begin: str = BEGIN, end: str = END) -> str:
+    """`page` with what stands between its marks replaced by `text`. Raises `InvalidInput` where it has none."""
+    head, found_begin, rest = page.partition(begin)
+    _, found_end, tail = rest.partition(end)
+    if not found_begin or not found_end:
+        raise InvalidInput(f"page: has no lines {begin.strip()!r} and {end.strip()!r}; add them around the numbers")
     return head + begin + text + end + tail
 
 

@@ -1,0 +1,383 @@
+"""A map in a folder: card, configuration, journal, keyframes, optimised poses. docs/maps.md has the format.
+
+The journal is what counts: a keyframe belongs to the map from the moment when its record is whole. Killed at any
+moment, the folder opens again and misses at most the keyframe that was being written.
+"""
+
+import fcntl
+import logging
+import os
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from perception.core.config import Config, validated
+from perception.core.errors import ConfigError, InvalidInput, MapError
+from perception.core.files import inside, write_atomic
+from perception.core.geometry import inverse
+from slam.graph.factors import MAX_ID, Between, check_pose, poses_of
+from slam.graph.journal import Entry
+from slam.maps.arrays import read_arrays, write_arrays
+from slam.maps.config import MapsConfig
+from slam.maps.factor_records import factor_of, factor_record
+from slam.maps.keyframe import Keyframe, read_keyframe, write_keyframe
+from slam.maps.records import Record, RecordWriter, read_records
+
+VERSION = 1
+CARD, CONFIG, JOURNAL, POSES, LOCK = "map.json", "config.yaml", "journal.bin", "poses.pma", "lock"
+PER_FOLDER = 1000  # keyframes
+MB = 1 << 20
+log = logging.getLogger(__name__)
+
+
+class MapCard(Config):
+    """`map.json`."""
+
+    format: Literal["perception-map"] = Field("perception-map", description="What this is.")
+    version: int = Field(VERSION, ge=1, description="Of the format.")
+    map_id: str = Field(pattern="^[0-9a-f]{32}$", description="Its own number.")
+    name: str = Field("", max_length=200, description="For people.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyframeInfo:
+    """What the journal knows of a keyframe."""
+
+    keyframe_id: int
+    stamp_ns: int
+    T_odom_base: np.ndarray
+    T_base_lidar: np.ndarray
+    file: str
+    crc32: int
+    size: int  # bytes of the file
+    num_points: int
+
+
+class MapFolder:
+    """One map on the disk. One process may write it at a time; others may read what was whole when they opened it."""
+
+    def __init__(self, path: Path, config: MapsConfig | None = None, is_writable: bool = False) -> None:
+        """Opens a map. Raises `MapError` naming file, field and remedy."""
+        self.path, self.config, self.is_writable = Path(path), config or MapsConfig(), is_writable
+        self.card = _card(self.path)
+        self.keyframes: dict[int, KeyframeInfo] = {}
+        self.undone: dict[int, str] = {}
+        self.notes: list[str] = []  # what was lost or left out when the map was opened
+        self._entries: dict[int, Entry] = {}
+        self._left_out: list[dict[str, Any]] = []  # records that say so
+        self._cache: OrderedDict[int, Keyframe] = OrderedDict()
+        self._cached_bytes = 0
+        self._mutex = threading.RLock()
+        self._lock = _locked(self.path) if is_writable else None
+        end = self._read_journal()
+        self._writer: RecordWriter | None = None
+        if is_writable:
+            self._writer = RecordWriter(self.path / JOURNAL, end, self.config.keyframes.is_durable)
+            for header in self._left_out:
+                self._writer.add(header)
+
+    @classmethod
+    def create(cls, path: Path, config_yaml: str = "", name: str = "", config: MapsConfig | None = None) -> "MapFolder":
+        """A new, empty map. Raises `MapError` where something is already."""
+        path = Path(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise MapError(f"{path}: is there already; give another folder, or open it to go on with it")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            write_atomic(path / CONFIG, config_yaml)
+            write_atomic(path / JOURNAL, b"")
+            card = validated(MapCard, {"map_id": uuid.uuid4().hex, "name": name})
+            write_atomic(path / CARD, card.model_dump_json(indent=1))
+        except OSError as error:
+            raise MapError(f"{path}: cannot be written ({error}); check rights and free space") from None
+        return cls(path, config, is_writable=True)
+
+    def __enter__(self) -> "MapFolder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self.keyframes)
+
+    @property
+    def config_yaml(self) -> str:
+        """The configuration with which the map was made."""
+        try:
+            return (self.path / CONFIG).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise MapError(f"{self.path / CONFIG}: cannot be read ({error}); restore it from a copy") from None
+
+    def close(self) -> None:
+        """Let go of the folder; everything that was added is on the disk already."""
+        with self._mutex:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def add_keyframe(self, keyframe: Keyframe) -> None:
+        """Add a keyframe; it is on the disk when this returns. Raises `MapError`, and then nothing is added."""
+        number = keyframe.keyframe_id
+        file = f"keyframes/{number // PER_FOLDER:06d}/{number:09d}.pma"
+        path = inside(self.path, file)
+        with self._mutex:
+            writer = self._open_writer()
+            if number in self.keyframes:
+                raise MapError(f"{self.path}: keyframe {number} is there already; count up")
+            checksum = write_keyframe(path, keyframe, self.config.keyframes)
+            header = {
+                "type": "keyframe", "id": number, "stamp_ns": keyframe.stamp_ns, "file": file, "crc32": checksum,
+                "size": path.stat().st_size, "num_points": len(keyframe.points),
+            }  # fmt: skip
+            poses = (keyframe.T_odom_base, keyframe.T_base_lidar)
+            body = b"".join(np.ascontiguousarray(T, dtype="<f8").tobytes() for T in poses)
+            writer.add(header, body)
+            self.keyframes[number] = _keyframe_info(header, body)
+
+    def add_factor(self, entry: Entry) -> None:
+        """Add a factor of the graph. Raises `MapError`."""
+        with self._mutex:
+            self._open_writer().add(*factor_record(entry))
+            self._entries[entry.factor_id] = entry
+
+    def add_undone(self, factor_id: int, reason: str) -> None:
+        """A factor does not count any more. Raises `MapError`."""
+        with self._mutex:
+            self._open_writer().add({"type": "undone", "id": factor_id, "reason": reason[:1000]})
+            self._entries.pop(factor_id, None)
+            self.undone[factor_id] = reason
+
+    def save_poses(self, ids: np.ndarray, poses: np.ndarray) -> None:
+        """Keep optimised poses `T_map_base` (N, 4, 4), whole or not at all. Raises `MapError`."""
+        self._open_writer()
+        arrays = {"ids": ids.astype(np.int64), "T_map_base": poses.astype(np.float64)}
+        write_arrays(self.path / POSES, arrays, {"version": VERSION}, is_durable=self.config.keyframes.is_durable)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def entries(self) -> Iterator[Entry]:
+        """Factors that count, in the order in which they were added."""
+        with self._mutex:
+            return iter(list(self._entries.values()))
+
+    def load(self, keyframe_id: int) -> Keyframe:
+        """A keyframe with its cloud; those used last stay in memory. Raises `MapError`."""
+        with self._mutex:
+            if keyframe_id in self._cache:
+                self._cache.move_to_end(keyframe_id)
+                return self._cache[keyframe_id]
+            info = self.keyframes.get(keyframe_id)
+            if info is None:
+                raise MapError(f"{self.path}: keyframe {keyframe_id} is not in the map")
+        places = info.stamp_ns, info.T_odom_base, info.T_base_lidar
+        keyframe = read_keyframe(inside(self.path, info.file), info.crc32, keyframe_id, places)
+        with self._mutex:
+            self._keep(keyframe)
+        return keyframe
+
+    def poses(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers (N,), ascending, and `T_map_base` (N, 4, 4) of all keyframes: optimised, else carried on by odometry.
+
+        Raises `MapError`.
+        """
+        saved = self._saved_poses()
+        ids = np.array(sorted(self.keyframes), dtype=np.int64)
+        poses = np.zeros((len(ids), 4, 4))
+        T_map_odom = np.eye(4)
+        for row, number in enumerate(ids):
+            T_odom_base = self.keyframes[int(number)].T_odom_base
+            if int(number) in saved:
+                poses[row] = saved[int(number)]
+                T_map_odom = poses[row] @ inverse(T_odom_base)
+            else:
+                poses[row] = T_map_odom @ T_odom_base
+        return ids, poses
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong with the files of the map; reads them all."""
+        checks: list[Callable[[], object]] = [partial(self.load, number) for number in self.keyframes]
+        checks.append(self._saved_poses)
+        return [problem for check in checks if (problem := _problem(check)) is not None]
+
+    # -- details -------------------------------------------------------------------------------------------------
+
+    def _open_writer(self) -> RecordWriter:
+        if self._writer is None:
+            raise MapError(f"{self.path}: is open for reading only; open it with is_writable=True")
+        return self._writer
+
+    def _keep(self, keyframe: Keyframe) -> None:
+        self._cache[keyframe.keyframe_id] = keyframe
+        self._cached_bytes += keyframe.points.nbytes
+        while self._cached_bytes > self.config.keyframes.cache_mb * MB and len(self._cache) > 1:
+            _, oldest = self._cache.popitem(last=False)
+            self._cached_bytes -= oldest.points.nbytes
+
+    def _saved_poses(self) -> dict[int, np.ndarray]:
+        path = self.path / POSES
+        if not path.exists():
+            return {}
+        arrays, _ = read_arrays(path)
+        ids, poses = arrays.get("ids"), arrays.get("T_map_base")
+        if ids is None or poses is None or ids.ndim != 1 or poses.shape != (len(ids), 4, 4):
+            raise MapError(
+                f"{path}: ids and T_map_base do not fit each other; delete it, it is made anew from the graph"
+            )
+        try:
+            for T in poses:
+                check_pose("T_map_base", T)
+        except InvalidInput as error:
+            raise MapError(f"{path}: {error}; delete the file, it is made anew from the graph") from None
+        return dict(zip(ids.tolist(), poses))
+
+    def _read_journal(self) -> int:
+        """Everything that the journal says; returns where its whole records end."""
+        path = self.path / JOURNAL
+        try:
+            records, end = read_records(path)
+            size = path.stat().st_size
+        except OSError as error:
+            raise MapError(f"{path}: cannot be read ({error}); restore it from a copy of the map") from None
+        for record in records:
+            self._take_from(path, record)
+        for info in self.keyframes.values():
+            self._check_file(info)
+        if size > end:
+            self.notes.append(f"the last {size - end} bytes of the journal were cut by the end of its writer")
+        self._drop_incomplete()
+        return end
+
+    def _take_from(self, path: Path, record: Record) -> None:
+        try:
+            self._take(record)
+        except (InvalidInput, MapError) as error:
+            raise MapError(f"{path}: record at byte {record.start}: {error}; restore it from a copy") from None
+
+    def _check_file(self, info: KeyframeInfo) -> None:
+        file = inside(self.path, info.file)
+        if not file.is_file() or file.stat().st_size != info.size:
+            raise MapError(f"{file}: is not there with the {info.size} bytes of the journal; restore it from a copy")
+
+    def _take(self, record: Record) -> None:
+        header = record.header
+        match header.get("type"):
+            case "keyframe":
+                info = _keyframe_info(header, record.body)
+                self.keyframes[info.keyframe_id] = info
+            case "factor":
+                number = _number(header, "id")
+                self._entries[number] = Entry(number, factor_of(header, record.body))
+            case "undone":
+                number = _number(header, "id")
+                self._entries.pop(number, None)
+                self.undone[number] = str(header.get("reason", ""))
+            case "left out":
+                self.keyframes.pop(header.get("keyframe", -1), None)
+                self._entries.pop(header.get("factor", -1), None)
+            case other:
+                raise MapError(f"type: {other!r} is unknown; a newer version wrote it")
+
+    def _drop_incomplete(self) -> None:
+        """The end of a writer may have left a factor without its keyframe, or a keyframe without a factor."""
+        known = set(self.keyframes)
+        for number in [n for n, entry in self._entries.items() if not known.issuperset(poses_of(entry.factor))]:
+            self.notes.append(f"factor {number} is left out: its keyframe was not written any more")
+            self._left_out.append({"type": "left out", "factor": number})
+            del self._entries[number]
+        placed = {i for entry in self._entries.values() for i in poses_of(entry.factor)}
+        if placed and self.keyframes and max(known) not in placed:
+            last = max(known)
+            self.notes.append(f"keyframe {last} is left out: its factor was not written any more")
+            self._left_out.append({"type": "left out", "keyframe": last})
+            del self.keyframes[last]
+
+
+def next_ids(folder: MapFolder) -> tuple[int, int]:
+    """The first free numbers of keyframes and of factors."""
+    keyframe = max(folder.keyframes, default=-1) + 1
+    factor = max([*(entry.factor_id for entry in folder.entries()), *folder.undone], default=-1) + 1
+    return keyframe, factor
+
+
+def odometry_edges(folder: MapFolder) -> int:
+    """How many relative poses of the odometry count."""
+    factors = (entry.factor for entry in folder.entries())
+    return sum(isinstance(factor, Between) and factor.kind == "odometry" for factor in factors)
+
+
+def _problem(check: Callable[[], object]) -> str | None:
+    try:
+        check()
+    except MapError as error:
+        return str(error)
+    return None
+
+
+def _card(path: Path) -> MapCard:
+    import json
+
+    file = path / CARD
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MapError(f"{file}: is not there; {path} is no map, give the folder that holds {CARD}") from None
+    except (OSError, ValueError) as error:
+        raise MapError(f"{file}: cannot be read ({error}); restore it from a copy of the map") from None
+    version = values.get("version") if isinstance(values, dict) else None
+    if isinstance(version, int) and version > VERSION:
+        raise MapError(f"{file}: version is {version}, this program reads up to {VERSION}; update it")
+    try:
+        return validated(MapCard, values)
+    except ConfigError as error:
+        raise MapError(f"{file}: {error}; restore it from a copy of the map") from None
+
+
+def _locked(path: Path) -> int:
+    """A lock that ends with this process. Raises `MapError` where another one writes the map."""
+    try:
+        handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise MapError(f"{path}: cannot be written ({error}); check the rights of the folder") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise MapError(f"{path}: another process writes it; end that one, or open the map for reading") from None
+    return handle
+
+
+def _keyframe_info(header: dict[str, Any], body: bytes) -> KeyframeInfo:
+    if len(body) != 2 * 128:
+        raise MapError(f"body: two poses have 256 bytes, got {len(body)}")
+    T_odom_base, T_base_lidar = np.frombuffer(body, "<f8").astype(np.float64).reshape(2, 4, 4)
+    check_pose("T_odom_base", T_odom_base)
+    check_pose("T_base_lidar", T_base_lidar)
+    file = header.get("file")
+    if not isinstance(file, str) or not file.startswith("keyframes/"):
+        raise MapError(f"file: {file!r} is no file of a keyframe")
+    names = ("id", "stamp_ns", "crc32", "size", "num_points")
+    number, stamp_ns, checksum, size, num_points = (_number(header, name) for name in names)
+    if number > MAX_ID:
+        raise MapError(f"id: {number} is larger than {MAX_ID}")
+    return KeyframeInfo(number, stamp_ns, T_odom_base, T_base_lidar, file, checksum, size, num_points)
+
+
+def _number(header: dict[str, Any], name: str) -> int:
+    value = header.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
+        raise MapError(f"{name}: {value!r} is no number from 0")
+    return value

@@ -15,39 +15,43 @@ NUM_POINTS = NUM_BINS + 1  # at which the density is looked at
 MAX_PARTS = 8  # minima are at least two points apart
 FLAT = 1e-6  # px of v within which nothing is divided
 TINY = 1e-12
+BELL = 0.3989422804014327  # 1 / sqrt(2 pi)
 
 
 @njit(**JIT)
-def fit(places, fields, stride, members, bounds, count, bandwidth, has_swap, work, segments, region_of):  # type: ignore[no-untyped-def]
+def fit(spots, fields, members, bounds, count, bandwidth, has_swap, work, segments, region_of):  # type: ignore[no-untyped-def]
     """Segments of `count` regions; returns their number.
 
-    `places`, `fields`, `members`, `bounds` as from `grow`; `stride` columns of the map of numbers; `bandwidth`
-    px, 0: nothing is divided; `has_swap` repeats the published defect; `work` (2, ...) float64 is work space. Fills `segments` (8 count, 5) float32 (x, y of both ends in px of the
-    map, mean heat) and `region_of` (8 count,) int32.
+    `spots`, `fields`, `members`, `bounds` as from `gather` and `grow`; `bandwidth` px, 0: nothing is divided;
+    `has_swap` repeats the published defect; `work` (2, ...) float64 is work space. Fills `segments` (8 count, 5)
+    float32 (x, y of both ends in px of the map, mean heat) and `region_of` (8 count,) int32.
     """
     num = 0
     along, across = work[0], work[1]
     cuts = np.empty(MAX_PARTS, dtype=np.float64)
+    axis = np.empty(5, dtype=np.float64)
     for region in range(count):
         first, end = bounds[region], bounds[region + 1]
-        row_mean, column_mean, row_axis, column_axis = _axis(places, fields, stride, members, first, end, has_swap)
-        low, high = np.inf, -np.inf
+        is_line = _axis(spots, fields, members, first, end, has_swap, axis)
+        row_mean, column_mean, row_axis, column_axis = axis[0], axis[1], axis[2], axis[3]
+        u_low, u_high, low, high = np.inf, -np.inf, np.inf, -np.inf
         for row in range(first, end):
-            place = places[members[row]]
-            r = place // stride - 1 - row_mean
-            c = place % stride - 1 - column_mean
+            spot = spots[members[row]]
+            r, c = (spot >> 16) - row_mean, (spot & 0xFFFF) - column_mean
             u, v = r * row_axis + c * column_axis, c * row_axis - r * column_axis
             along[row], across[row] = u, v
-            low, high = min(low, v), max(high, v)
+            u_low, u_high, low, high = min(u_low, u), max(u_high, u), min(low, v), max(high, v)
         num_cuts = 0
         if bandwidth > 0.0 and high - low > max(FLAT, 2.0 * bandwidth):  # below, no mixture of such bells has a minimum
-            num_cuts = _cuts(across, first, end, low, high, bandwidth, cuts)
+            num_cuts = _cuts(across, first, end, low, high, bandwidth, is_line, cuts)
+        if num_cuts == 0:  # v of the weighted middle is 0
+            _write(segments[num], axis, u_low, u_high, 0.0, axis[4] / (end - first))
+            region_of[num] = region
+            num += 1
+            continue
         for part in range(num_cuts + 1):
-            if num_cuts:
-                above = cuts[part - 1] if part > 0 else -np.inf
-                below = cuts[part] if part < num_cuts else np.inf
-            else:
-                above, below = -np.inf, np.inf
+            above = cuts[part - 1] if part > 0 else -np.inf
+            below = cuts[part] if part < num_cuts else np.inf
             u_low, u_high, total, moment, size = np.inf, -np.inf, 0.0, 0.0, 0
             for row in range(first, end):
                 v = across[row]
@@ -57,31 +61,40 @@ def fit(places, fields, stride, members, bounds, count, bandwidth, has_swap, wor
                     total += heat
                     moment += heat * v
                     size += 1
-            if size == 0:
-                continue
-            v = moment / total
-            segments[num, 0] = max(0.0, u_low * column_axis + v * row_axis + column_mean)
-            segments[num, 1] = max(0.0, u_low * row_axis - v * column_axis + row_mean)
-            segments[num, 2] = max(0.0, u_high * column_axis + v * row_axis + column_mean)
-            segments[num, 3] = max(0.0, u_high * row_axis - v * column_axis + row_mean)
-            segments[num, 4] = total / size
-            region_of[num] = region
-            num += 1
+            if size > 0:
+                _write(segments[num], axis, u_low, u_high, moment / total, total / size)
+                region_of[num] = region
+                num += 1
     return num
 
 
 @njit(**JIT)
-def _axis(places, fields, stride, members, first, end, has_swap):  # type: ignore[no-untyped-def]
-    """Weighted middle (row, column) and unit vector (row, column; row not negative) of the principal axis."""
-    seed = places[members[first]]
-    row_seed, column_seed = seed // stride, seed % stride
+def _write(segment, axis, u_low, u_high, v, score):  # type: ignore[no-untyped-def]
+    row_mean, column_mean, row_axis, column_axis = axis[0], axis[1], axis[2], axis[3]
+    x, y = column_mean + v * row_axis, row_mean - v * column_axis
+    segment[0] = max(0.0, x + u_low * column_axis)
+    segment[1] = max(0.0, y + u_low * row_axis)
+    segment[2] = max(0.0, x + u_high * column_axis)
+    segment[3] = max(0.0, y + u_high * row_axis)
+    segment[4] = score
+
+
+@njit(**JIT)
+def _axis(spots, fields, members, first, end, has_swap, axis):  # type: ignore[no-untyped-def]
+    """Fill `axis` (5,): weighted middle (row, column), unit vector of the principal axis (row, column), sum of heat.
+
+    The row of the vector is not negative. Returns whether the region is one pixel wide and parallel to a side.
+    """
+    seed = spots[members[first]]
+    row_seed, column_seed = seed >> 16, seed & 0xFFFF
     w, wr, wc, wrr, wcc, wrc = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    is_row, is_column = True, True
+    any_row, any_column = 0, 0
     for row in range(first, end):
         number = members[row]
-        place = places[number]
-        r, c = np.float64(place // stride - row_seed), np.float64(place % stride - column_seed)
-        heat = np.float64(fields[number, HEAT])
+        dr, dc = (spots[number] >> 16) - row_seed, (spots[number] & 0xFFFF) - column_seed
+        any_row |= dr
+        any_column |= dc
+        r, c, heat = np.float64(dr), np.float64(dc), np.float64(fields[number, HEAT])
         hr, hc = heat * r, heat * c
         w += heat
         wr += hr
@@ -89,29 +102,35 @@ def _axis(places, fields, stride, members, first, end, has_swap):  # type: ignor
         wrr += hr * r
         wcc += hc * c
         wrc += hr * c
-        is_row &= r == 0.0
-        is_column &= c == 0.0
     r, c = wr / w, wc / w
-    row_mean, column_mean = r + row_seed - 1.0, c + column_seed - 1.0
-    if is_row or is_column:
-        is_down = is_column if not has_swap else is_row
-        return row_mean, column_mean, 1.0 if is_down else 0.0, 0.0 if is_down else 1.0
-    rr, cc, rc = wrr / w - r * r, wcc / w - c * c, wrc / w - r * c
-    root = np.sqrt(4.0 * rc * rc + (rr - cc) * (rr - cc))
-    large = (rr + cc + root) / 2.0
-    if rr > cc:
-        row_axis, column_axis = large - cc, rc
-    else:
-        row_axis, column_axis = (rc, large - rr) if rc >= 0.0 else (-rc, rr - large)
-    norm = np.sqrt(row_axis * row_axis + column_axis * column_axis)
-    if norm <= TINY:
-        return row_mean, column_mean, 0.0, 1.0
-    return row_mean, column_mean, row_axis / norm, column_axis / norm
+    axis[0], axis[1], axis[4] = row_seed + r, column_seed + c, w
+    if any_row == 0 or any_column == 0:
+        is_down = any_column == 0 if not has_swap else any_row == 0
+        axis[2], axis[3] = (1.0, 0.0) if is_down else (0.0, 1.0)
+        return True
+    axis[2], axis[3] = _principal(wrr / w - r * r, wcc / w - c * c, wrc / w - r * c)
+    return False
 
 
 @njit(**JIT)
-def _cuts(across, first, end, low, high, bandwidth, cuts):  # type: ignore[no-untyped-def]
-    """Fill `cuts` with the v of the minima of the density, rising; returns their number."""
+def _principal(rr, cc, rc):  # type: ignore[no-untyped-def]
+    """Unit eigenvector (row, column; row not negative) of the larger eigenvalue of second moments."""
+    large = (rr + cc + np.sqrt(4.0 * rc * rc + (rr - cc) * (rr - cc))) / 2.0
+    if rr > cc:  # of the two forms of the vector the one that does not vanish
+        row, column = large - cc, rc
+    else:
+        row, column = (rc, large - rr) if rc >= 0.0 else (-rc, rr - large)
+    norm = np.sqrt(row * row + column * column)
+    return (row / norm, column / norm) if norm > TINY else (0.0, 1.0)
+
+
+@njit(**JIT)
+def _cuts(across, first, end, low, high, bandwidth, is_published, cuts):  # type: ignore[no-untyped-def]
+    """Fill `cuts` with the v of the minima of the density, rising; returns their number.
+
+    `is_published`: the pixels are evenly spaced, which only the defect produces; rounding then decides about minima,
+    and the order of operations is that of the published program.
+    """
     step = (high - low) / NUM_BINS + TINY
     edges = np.empty(NUM_POINTS, dtype=np.float64)
     edges[0] = low + step
@@ -127,20 +146,43 @@ def _cuts(across, first, end, low, high, bandwidth, cuts):  # type: ignore[no-un
             bin_ += 1
         counts[bin_] += 1
     _walk(counts)
+    densities = np.empty(NUM_POINTS, dtype=np.float64)
+    if is_published:
+        _published_densities(counts, low, high, step, bandwidth, densities)
+    else:
+        _densities(counts, step / bandwidth, densities)
+    num = 0
+    for point in range(1, NUM_POINTS - 1):
+        if densities[point] < densities[point - 1] and densities[point] < densities[point + 1]:
+            cuts[num] = low + (point + 0.5) * (high - low) / NUM_BINS
+            num += 1
+    return num
+
+
+@njit(**JIT)
+def _densities(counts, ratio, densities):  # type: ignore[no-untyped-def]
+    """Sums of bells at the points, which lie half way between the middles of bins; `ratio` bin to bandwidth."""
     bells = np.empty(NUM_POINTS, dtype=np.float64)
-    ratio = step / bandwidth
     for bin_ in range(NUM_POINTS):
         bells[bin_] = np.exp(-0.5 * ((bin_ + 0.5) * ratio) ** 2)
-    before, here, num = np.inf, np.inf, 0
     for point in range(NUM_POINTS):
-        density = 0.0
+        total = 0.0
+        for bin_ in range(point):
+            total += counts[bin_] * bells[point - bin_ - 1]
+        for bin_ in range(point, NUM_POINTS):
+            total += counts[bin_] * bells[bin_ - point]
+        densities[point] = total
+
+
+@njit(**JIT)
+def _published_densities(counts, low, high, step, bandwidth, densities):  # type: ignore[no-untyped-def]
+    for point in range(NUM_POINTS):
+        x = low + point * ((high - low) / NUM_BINS)
+        total = 0.0
         for bin_ in range(NUM_POINTS):
-            density += counts[bin_] * bells[point - bin_ - 1 if bin_ < point else bin_ - point]
-        if point >= 2 and here < before and here < density:
-            cuts[num] = low + (point - 1 + 0.5) * (high - low) / NUM_BINS
-            num += 1
-        before, here = here, density
-    return num
+            away = (x - (low + (bin_ + 0.5) * step)) / bandwidth
+            total += counts[bin_] * (np.exp(-0.5 * (away * away)) * BELL)
+        densities[point] = total
 
 
 @njit(**JIT)

@@ -10,6 +10,8 @@ from numba import njit
 
 from perception.kernels.line_support import COS, HEAT, JIT, SIN
 
+NUMBER = np.uint64(0xFFFFFFFF)  # lower half of an entry of the order
+
 
 @njit(**JIT)
 def grow(numbers, places, fields, order, firsts, limits, members, bounds, sums):  # type: ignore[no-untyped-def]
@@ -21,7 +23,10 @@ def grow(numbers, places, fields, order, firsts, limits, members, bounds, sums):
     bounds[i + 1]]) and `sums` (..., 2) float32, the sums of the vectors.
     """
     flat = numbers.reshape(-1)
-    stride = numbers.shape[1]
+    stride, one = np.uint64(numbers.shape[1]), np.uint64(1)
+    offsets = np.empty(9, dtype=np.uint64)
+    for side in range(9):
+        offsets[side] = np.uint64(side // 3) * stride + np.uint64(side % 3)
     cosine = np.float32(1.0) - limits[0] / np.float32(2.0)
     cosine *= cosine
     deviation = limits[1]
@@ -29,7 +34,7 @@ def grow(numbers, places, fields, order, firsts, limits, members, bounds, sums):
     bounds[0] = 0
     zero = np.float32(0.0)
     for row in range(firsts[4] - 2, -1, -1):
-        seed = order[row]
+        seed = np.int32(order[row] & NUMBER)
         if flat[places[seed]] == 0:
             continue
         flat[places[seed]] = 0
@@ -43,27 +48,26 @@ def grow(numbers, places, fields, order, firsts, limits, members, bounds, sums):
         x, y, total, size = fields[seed, COS], fields[seed, SIN], fields[seed, HEAT], np.float32(1.0)
         bar = cosine * (x * x + y * y)
         while next_ < end:
-            middle = places[members[next_]]
+            start = places[members[next_]] - stride - one
             next_ += 1
-            for side in range(3):
-                start = middle + (side - 1) * stride - 1
-                for place in range(start, start + 3):
-                    number = flat[place]
-                    if number < low or number >= high:
-                        continue
-                    along = x * fields[number, COS] + y * fields[number, SIN]
-                    if along <= zero or along * along <= bar:
-                        continue
-                    if abs(total - size * fields[number, HEAT]) >= deviation * size:
-                        continue
-                    flat[place] = 0
-                    members[end] = number
-                    end += 1
-                    x += fields[number, COS]
-                    y += fields[number, SIN]
-                    total += fields[number, HEAT]
-                    size += np.float32(1.0)
-                    bar = cosine * (x * x + y * y)
+            for side in range(9):
+                place = start + offsets[side]
+                number = flat[place]
+                if number < low or number >= high:
+                    continue
+                along = x * fields[number, COS] + y * fields[number, SIN]
+                if along <= zero or along * along <= bar:
+                    continue
+                if abs(total - size * fields[number, HEAT]) >= deviation * size:
+                    continue
+                flat[place] = 0
+                members[end] = number
+                end += 1
+                x += fields[number, COS]
+                y += fields[number, SIN]
+                total += fields[number, HEAT]
+                size += np.float32(1.0)
+                bar = cosine * (x * x + y * y)
         if size > limits[2]:
             sums[count, 0], sums[count, 1] = x, y
             count += 1

@@ -30,33 +30,43 @@ def order_reference(heats: np.ndarray) -> np.ndarray:
 
 
 @njit(**JIT)
-def gather(heat, angle, binary, threshold, cuts, numbers, places, fields):  # type: ignore[no-untyped-def]
+def gather(heat, angle, binary, threshold, cuts, numbers, places, spots, fields):  # type: ignore[no-untyped-def]
     """Collect the pixels where `binary` is not 0 and heat exceeds the threshold; returns the first of each part.
 
     `heat`, `angle` (H, W) float32, `binary` (H, W) uint8; `cuts` (2,): row and column where the map is cut, 0: not.
-    Fills `numbers` (H + 2, W + 2) int32 (0: no pixel of a line), `places` int32 (position in `numbers`, flat) and
-    `fields` (..., 4) float32, both from row 1 on. The result (5,): part i has the numbers result[i] to
-    result[i + 1] - 1.
+    Fills `numbers` (H + 2, W + 2) int32 (0: no pixel of a line) and, from row 1 on, `places` uint32 (position in
+    `numbers`, flat), `spots` int32 (row << 16 | column) and `fields` (..., 4) float32; these three have one row more
+    than there are pixels, at least. The result (5,): part i has the numbers result[i] to result[i + 1] - 1.
     """
     height, width = heat.shape
     stride = width + 2
     firsts = np.ones(5, dtype=np.int32)
     flat = numbers.reshape(-1)
     flat[:] = 0
-    count = np.int32(1)
+    marks = np.zeros((width + 7) // 8 * 8, dtype=np.uint8)
+    words = marks.view(np.uint64)
+    count = 1
     for part in range(4):
         row_from, row_to = (0, cuts[0]) if part < 2 else (cuts[0], height)
         column_from, column_to = (0, cuts[1]) if part % 2 == 0 else (cuts[1], width)
         for row in range(row_from, row_to):
-            for column in range(column_from, column_to):
-                if binary[row, column] and heat[row, column] > threshold:
-                    place = (row + 1) * stride + column + 1
-                    flat[place] = count
-                    places[count] = place
-                    fields[count, COS] = angle[row, column]
-                    fields[count, HEAT] = heat[row, column]
-                    count += np.int32(1)
+            for column in range(width):
+                marks[column] = np.uint8(binary[row, column] != 0) & np.uint8(heat[row, column] > threshold)
+            start = (row + 1) * stride + 1
+            for word in range(column_from // 8, (column_to + 7) // 8):
+                if words[word] == 0:
+                    continue
+                for column in range(max(8 * word, column_from), min(8 * word + 8, column_to)):
+                    mark = marks[column]  # without a branch: what is no pixel is overwritten
+                    flat[start + column] = count * mark
+                    places[count] = start + column
+                    spots[count] = row << 16 | column
+                    count += mark
         firsts[part + 1] = count
+    for number in range(1, count):
+        row, column = spots[number] >> 16, spots[number] & 0xFFFF
+        fields[number, COS] = angle[row, column]
+        fields[number, HEAT] = heat[row, column]
     _double(fields, count)
     return firsts
 
@@ -81,35 +91,32 @@ def _double(fields, count):  # type: ignore[no-untyped-def]
 
 @njit(**JIT)
 def order_by_heat(fields, count, order, spare, sums):  # type: ignore[no-untyped-def]
-    """Sort the numbers 1 to count - 1 into order[: count - 1], the coldest first, equals as they come.
+    """The numbers 1 to count - 1, the coldest first, equals as they come: the lower half of count - 1 uint64.
 
-    Positive floats are ordered like their bits: a radix sort, least digit first. `order`, `spare` (>= count) int32 and
-    `sums` (4096,) int32 are work space.
+    Positive floats are ordered like their bits: a radix sort, least digit first. `order`, `spare` (>= count) uint64 and
+    `sums` (4096,) int32 are work space, one of the first two is the result.
     """
     bits = fields.view(np.uint32)
     low, high = np.uint32(0xFFFFFFFF), np.uint32(0)
     for number in range(1, count):
         low = min(low, bits[number, HEAT])
         high = max(high, bits[number, HEAT])
-        order[number - 1] = number
-    shift = np.uint32(0)
-    total = count - 1
-    while total > 0 and (high - low) >> shift > 0:
+    for number in range(1, count):
+        order[number - 1] = np.uint64(bits[number, HEAT] - low) << np.uint64(32) | np.uint64(number)
+    shift = 32
+    while shift < 64 and (np.uint64(high - low) << np.uint64(32)) >> np.uint64(shift) > 0 and count > 1:
         sums[:] = 0
-        for row in range(total):
-            sums[((bits[order[row], HEAT] - low) >> shift) & np.uint32(NUM_DIGITS - 1)] += 1
+        for row in range(count - 1):
+            sums[(order[row] >> np.uint64(shift)) & np.uint64(NUM_DIGITS - 1)] += 1
         before = np.int32(0)
         for digit in range(NUM_DIGITS):
             here = sums[digit]
             sums[digit] = before
             before += here
-        for row in range(total):
-            number = order[row]
-            digit = ((bits[number, HEAT] - low) >> shift) & np.uint32(NUM_DIGITS - 1)
-            spare[sums[digit]] = number
+        for row in range(count - 1):
+            digit = (order[row] >> np.uint64(shift)) & np.uint64(NUM_DIGITS - 1)
+            spare[sums[digit]] = order[row]
             sums[digit] += 1
-        for row in range(total):
-            order[row] = spare[row]
-        shift += np.uint32(DIGIT_BITS)
-        if shift >= 32:
-            break
+        order, spare = spare, order
+        shift += DIGIT_BITS
+    return order

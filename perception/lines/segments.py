@@ -15,6 +15,7 @@ from perception.kernels import line_fit, line_regions, line_support
 from perception.lines.config import RegionsConfig
 
 NUM_LEVELS = 255  # of heat in the local threshold
+ROUNDING = 1e-5  # of sigmoids: that of ONNX Runtime may answer 1.0000001
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,9 +58,8 @@ class RegionFinder:
         check_maps(heat, angle)
         regions = self.regions(heat, angle)
         num = line_fit.fit(
-            self._places,
+            self._spots,
             self._fields,
-            heat.shape[1] + 2,
             regions.members,
             regions.bounds,
             regions.count,
@@ -80,29 +80,31 @@ class RegionFinder:
         heat, angle = np.ascontiguousarray(heat), np.ascontiguousarray(angle)
         binary = local_threshold(heat, config)
         cuts = np.array(heat.shape) // 2 if config.has_quadrants else np.zeros(2, dtype=np.int64)
-        firsts = line_support.gather(
-            heat, angle, binary, np.float32(config.heat_threshold), cuts, self._numbers, self._places, self._fields
-        )
-        line_support.order_by_heat(self._fields, firsts[4], self._order, self._spare, self._digits)
-        given = self._numbers, self._places, self._fields, self._order, firsts, self._limits
+        pixels = self._numbers, self._places, self._spots, self._fields
+        firsts = line_support.gather(heat, angle, binary, np.float32(config.heat_threshold), cuts, *pixels)
+        order = line_support.order_by_heat(self._fields, firsts[4], self._order, self._spare, self._digits)
+        given = self._numbers, self._places, self._fields, order, firsts, self._limits
         count = line_regions.grow(*given, self._members, self._bounds, self._sums)
         if not config.has_quadrants:
             return Regions(self._members, self._bounds, count)
         ends = np.empty(count + 1, dtype=np.int32)
         grown = self._members, self._bounds, self._sums, count, self._limits[0]
         count = line_regions.join(
-            self._places, heat.shape[1] + 2, cuts, *grown, self._numbers.reshape(-1), self._order, ends
+            self._places, heat.shape[1] + 2, cuts, *grown, self._numbers.reshape(-1), self._joined, ends
         )
-        return Regions(self._order, ends, count)
+        return Regions(self._joined, ends, count)
 
     def _reserve(self, shape: tuple[int, ...]) -> None:
         if shape == self._shape:
             return
         height, width = shape
-        num = height * width + 1
+        num = height * width + 2
         most = num // (self.config.min_size + 1) + 1
         self._numbers = np.zeros((height + 2, width + 2), dtype=np.int32)
-        self._places, self._order, self._spare, self._members = (np.empty(num, dtype=np.int32) for _ in range(4))
+        self._places = np.empty(num, dtype=np.uint32)
+        self._spots, self._members = (np.empty(num, dtype=np.int32) for _ in range(2))
+        self._joined = np.empty(num if self.config.has_quadrants else 0, dtype=np.int32)
+        self._order, self._spare = (np.empty(num, dtype=np.uint64) for _ in range(2))
         self._fields = np.zeros((num, line_support.NUM_FIELDS), dtype=np.float32)
         self._digits = np.empty(line_support.NUM_DIGITS, dtype=np.int32)
         self._bounds = np.empty(most + 1, dtype=np.int32)
@@ -126,13 +128,13 @@ def local_threshold(heat: np.ndarray, config: RegionsConfig) -> np.ndarray:
 
 
 def check_maps(heat: np.ndarray, angle: np.ndarray) -> None:
-    """Raise `InvalidInput` unless the maps have one shape, pixels, float32, and values in 0..1."""
+    """Raise `InvalidInput` unless the maps have one shape, pixels, float32, and values in 0..1 up to rounding."""
     check("heat", heat, (None, None), np.float32)
     check("angle", angle, heat.shape, np.float32)
     if heat.size == 0:
         raise InvalidInput(f"heat: {heat.shape[1]}x{heat.shape[0]} px; give a map with pixels")
     for name, values in (("heat", heat), ("angle", angle)):
-        if not (values.min() >= 0 and values.max() <= 1):
+        if not (values.min() >= -ROUNDING and values.max() <= 1 + ROUNDING):
             raise InvalidInput(f"{name}: has values outside 0 to 1, or not finite")
 
 

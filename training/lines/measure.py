@@ -16,6 +16,7 @@ from perception.evaluation.lines import ImageLines, heat_f_score, structural_ap
 from perception.inference.export import Description
 from perception.inference.lsdnet_export import write_lsdnet
 from perception.inference.model_card import Model, open_model
+from perception.io.datasets.pictures import read_color
 from perception.lines.config import LinesConfig
 from perception.lines.detector import LineDetector
 from perception.networks.lsdnet import load_lsdnet
@@ -50,11 +51,13 @@ def _pictures(data: Path) -> Pictures:
     if data.suffix == ".npz":
         with np.load(data, allow_pickle=False) as arrays:
             for name in (name.removeprefix("jpg_") for name in arrays.files if name.startswith("jpg_")):
-                yield cv2.imdecode(arrays[f"jpg_{name}"], cv2.IMREAD_COLOR_RGB), arrays[f"gt_{name}"]
+                pixels = cv2.imdecode(arrays[f"jpg_{name}"], cv2.IMREAD_COLOR)
+                assert pixels is not None  # the file is whole: its arrays were read
+                yield cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), arrays[f"gt_{name}"]
         return
     pictures = read_line_pictures([data])
     for row, file in enumerate(pictures.files):
-        yield cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB), pictures.segments_of(row)
+        yield read_color(file), pictures.segments_of(row)
 
 
 def _judged(detector: LineDetector, pixels: np.ndarray, truth: np.ndarray) -> ImageLines:

@@ -1,5 +1,5 @@
-"""The camera of the live benchmark, in a process of its own: `python -m benchmarks.detection_live_sender PICTURES.npz
-TOPIC RATE SECONDS`.
+"""The camera of the live benchmarks, in a process of its own: `python -m benchmarks.detection_live_sender PICTURES.npz
+TOPIC RATE SECONDS ANSWERS`, where ANSWERS is the last part of the topic beside it that is heard.
 
 Publishes pictures in real time, hears what is found in them, and prints as JSON how long each answer took from handing
 the image to the middleware to the callback.
@@ -16,28 +16,29 @@ from benchmarks.live_spin import sleep_until, spinning, wait_for_answers
 
 DISCOVERY = 120.0  # s, kernels being compiled and backends being measured included
 REPORT = 1.2  # s until the next diagnostics, at the latest
+TABLES = ("lines",)  # answers whose messages are tables, a row for each thing that was found
 WARM = 30  # answers before the measurement begins: the network is loaded with the first image
 
 
 class Camera:
     """Publishes images and notes the times, in seconds of the monotonic clock."""
 
-    def __init__(self, pictures: np.ndarray, topic: str) -> None:
+    def __init__(self, pictures: np.ndarray, topic: str, answers: str) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
         from rclpy.node import Node
-        from sensor_msgs.msg import Image
+        from sensor_msgs.msg import Image, PointCloud2
 
         from nodes import messages, qos
         from perception.core.types import ImageFrame
 
         self.node = Node("camera_of_the_benchmark")
         self.images = self.node.create_publisher(Image, topic, qos.result(2))
-        answers = topic.rpartition("/")[0] + "/detections"
-        self.node.create_subscription(messages.detection_array_type(), answers, self._hear, qos.result(50))
+        kind = PointCloud2 if answers in TABLES else messages.detection_array_type()
+        self.node.create_subscription(kind, f"{topic.rpartition('/')[0]}/{answers}", self._hear, qos.result(50))
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._note, qos.result())
         self.messages = [messages.image_to(ImageFrame(1, "camera", np.ascontiguousarray(p))) for p in pictures]
         self.sent: dict[int, float] = {}  # by stamp
-        self.heard: dict[int, tuple[float, int]] = {}  # by stamp: when, and the number of boxes
+        self.heard: dict[int, tuple[float, int]] = {}  # by stamp: when, and how much was found
         self.facts: dict[str, str] = {}  # in the newest diagnostics of the node
         self.before: dict[str, str] = {}  # in those before the measurement
 
@@ -77,18 +78,19 @@ class Camera:
 
     def _hear(self, message: Any) -> None:
         stamp = message.header.stamp
-        self.heard[stamp.sec * 10**9 + stamp.nanosec] = (time.monotonic(), len(message.detections))
+        count = message.width if hasattr(message, "point_step") else len(message.detections)
+        self.heard[stamp.sec * 10**9 + stamp.nanosec] = (time.monotonic(), count)
 
     def _note(self, message: Any) -> None:
         for status in message.status:
             self.facts = {value.key: value.value for value in status.values}
 
 
-def main(source: str, topic: str, rate: str, seconds: str) -> None:
+def main(source: str, topic: str, rate: str, seconds: str, answers: str = "detections") -> None:
     """Send, and print what was measured."""
     with np.load(source, allow_pickle=False) as file:
         pictures = file["pictures"]
-    with spinning(lambda: Camera(pictures, topic)) as camera:
+    with spinning(lambda: Camera(pictures, topic, answers)) as camera:
         camera.wait()
         print("started", flush=True)
         camera.send(float(rate), float(seconds))

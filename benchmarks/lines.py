@@ -5,7 +5,7 @@ With nothing cached it downloads the peers and pictures held-out worlds, and sta
 
 from collections.abc import Callable
 
-from benchmarks import lines_parity, lines_quality, lines_speed, lines_use
+from benchmarks import lines_live, lines_parity, lines_quality, lines_speed, lines_use
 from benchmarks.environment import pins
 from benchmarks.groups import check_only, measure_groups
 from benchmarks.lines_players import REQUIREMENTS
@@ -19,6 +19,7 @@ GROUPS: dict[str, Measure] = {
     "speed": lines_speed.measure,
     "generated": lines_use.generated,
     "use": lines_use.use,
+    "node": lines_live.measure,
 }
 PACKAGES = ["numpy", "numba", "opencv-python-headless", "torch", "onnxruntime", "openvino"]
 

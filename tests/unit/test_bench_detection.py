@@ -171,10 +171,11 @@ def test_an_answer_that_comes_ever_later_is_a_backlog():
     result = Result("detection")
     latencies = (np.linspace(0.020, 0.040, 90)).tolist()
     found = {"images": 100, "latencies": latencies, "boxes": [2] * 90, "facts": {}, "before": {}}
-    found |= {"facts": {detection_live.DROPPED: "17"}, "before": {detection_live.DROPPED: "7"}}
-    for metric, value, unit in detection_live._rows(found, {"node": 60.0}, 300.0):
-        result.add("perception", detection_live.DATA, metric, value, unit)
-    assert result.value("perception", detection_live.DATA, "images dropped by the busy node") == 10
+    found |= {"facts": {"detection inbox dropped": "17"}, "before": {"detection inbox dropped": "7"}}
+    data = detection_live.DETECTION.data
+    for metric, value, unit in detection_live._rows(found, {"node": 60.0}, 300.0, detection_live.DETECTION):
+        result.add("perception", data, metric, value, unit)
+    assert result.value("perception", data, "images dropped by the busy node") == 10
     assert list(verdicts(detection_live.targets(result)).values()) == [True, False, False]
 
 
@@ -182,8 +183,8 @@ def test_a_node_that_never_answers_meets_no_target():
     result = Result("detection")
     found = {"images": 10, "latencies": [], "boxes": [], "facts": {}, "before": {}}
     with np.errstate(invalid="ignore"):
-        for metric, value, unit in detection_live._rows(found, {}, 0.0):
-            result.add("perception", detection_live.DATA, metric, value, unit)
+        for metric, value, unit in detection_live._rows(found, {}, 0.0, detection_live.DETECTION):
+            result.add("perception", detection_live.DETECTION.data, metric, value, unit)
     assert list(verdicts(detection_live.targets(result)).values()) == [None, None, False]
 
 

@@ -64,6 +64,34 @@ def train_lines_command(
     click.echo(f"{'finished' if done.is_complete else 'stopped'} at step {done.step} of {done.steps}: {done.weights}")
 
 
+@train.command("place")
+@click.option("--data", type=ANY_PATH, required=True, help="Folder of places seen in generated worlds.")
+@click.option("--worlds", default=24, show_default=True, type=click.IntRange(1), help="Worlds that it shall hold.")
+@click.option("--first-seed", default=100, show_default=True, type=click.IntRange(0), help="Of the worlds.")
+@click.option("--out", type=ANY_PATH, required=True, help="Folder of the run; a run that is there is gone on with.")
+@click.option("--config", "config_file", type=FILE, help="YAML file with overrides of the defaults.")
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="One override, e.g. network.width=32.")
+def train_place_command(
+    data: Path, worlds: int, first_seed: int, out: Path, config_file: Path | None, overrides: tuple[str, ...]
+) -> None:
+    """Train the network that recognises places: checkpoint, curves and weights (the running average) go to --out.
+
+    Worlds that --data does not hold yet are generated first, LiDAR only. Interrupted, the same command goes on.
+    """
+    from perception.core.config import load_config
+    from perception.progress import progress
+    from perception.training.place import PlaceTrainingConfig, train_places
+    from perception.training.place_worlds import PlaceWorldsConfig, generate
+
+    config = load_config(PlaceTrainingConfig, config_file, overrides)
+    with progress("worlds") as update:
+        for done, _ in enumerate(generate(PlaceWorldsConfig(seed=first_seed), worlds, data), start=1):
+            update(done, worlds)
+    with progress("train") as update:
+        done_training = train_places([data], out, config, update)
+    click.echo(f"finished {done_training.steps} steps: {done_training.weights}")
+
+
 @train.command("reid")
 @click.option("--data", multiple=True, required=True, type=ANY_PATH, help="Set of `perception pictures`; repeatable.")
 @click.option("--out", type=ANY_PATH, required=True, help="Folder for the model: weights, ONNX and card.")

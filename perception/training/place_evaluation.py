@@ -36,14 +36,14 @@ class Drive:
 
 
 def there_and_back(route: Route, seed: int, spacing: float, max_keyframes: int = 120) -> Drive:
-    """A generated drive, then the same way back on the other side."""
+    """A generated drive with a keyframe every `spacing` metres, then the same way back on the other side."""
     scene = build_scene(WorldConfig(seed=seed, route=route, duration=1.0, scene=SCENE))
     world, course = build_accelerator(scene.static), scene.layout.course
     rng = np.random.default_rng([seed, STREAM])
     count = max(2, min(max_keyframes // 2, int(course.length / spacing)))
-    stations = (np.arange(count) + 0.5) * course.length / count
+    stations = (np.arange(count) + 0.5) * spacing
     poses, clouds = [], []
-    for turn, shift in ((0.0, 0.0), (np.pi, 0.5 * course.length / count)):
+    for turn, shift in ((0.0, 0.0), (np.pi, 0.5 * spacing)):
         values = course.derivative(stations + shift, 0)
         heading = values[:, 3] + turn
         side = SIDE * rng.uniform(0.5, 1.0) * np.stack([np.sin(heading), -np.cos(heading)], axis=1)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import Field
@@ -141,7 +142,7 @@ def read_views(path: Path) -> PlaceViews:
     try:
         with np.load(path, allow_pickle=False) as file:
             points, lengths, poses, places = (file[name] for name in ("points", "lengths", "poses", "places"))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise InvalidInput(f"{path}: is no file of places ({error}); make it again") from None
     if points.ndim != 2 or lengths.sum() != len(points) or not len(lengths) == len(poses) == len(places):
         raise InvalidInput(f"{path}: its arrays do not fit together; make it again")

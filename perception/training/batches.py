@@ -4,6 +4,7 @@ A window depends on the seed and on its number alone (step * batch + place), nev
 resumed, or divided among processes, sees the same windows.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -42,19 +43,19 @@ class Batch:
     is_ignored: np.ndarray  # (N,) bool
 
 
-class StepBatches(Generic[W, B]):
+class StepBatches(ABC, Generic[W, B]):
     """Makes the batch of any step; what a window is, and how windows become a batch, is told by `window`, `stacked`."""
 
     def __init__(self, config: RunConfig, num_pictures: int, share: Share | None) -> None:
         self._run, self._share, self._num_pictures = config, share or Share(), num_pictures
 
+    @abstractmethod
     def window(self, picture: int, is_finish: bool, rng: np.random.Generator) -> W:
         """A window that shows `picture` at least; the same for the same state of `rng`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stacked(self, windows: list[W]) -> B:
         """Windows of one size as a batch."""
-        raise NotImplementedError
 
     def batch(self, step: int) -> B:
         """The windows of a step that are this process's share."""

@@ -8,7 +8,7 @@ INSTALL = PYTHON=$(PYTHON) requirements/install.sh $(VENV)
 SOURCES := perception slam nodes tests benchmarks launch docs training setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint check smoke bench bench-world bench-detection docs lock clean
+.PHONY: help setup demo test test-long lint check smoke bench bench-world bench-detection bench-lines docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,11 @@ bench-detection: ## measure detection beside its peers, print the table, write o
 	@$(INSTALL) torch test
 	@mkdir -p out
 	@$(RUN) perception bench detection --json out/detection.json
+
+bench-lines: ## measure line segments beside their peers, print the table, write out/lines.json
+	@$(INSTALL) torch test
+	@mkdir -p out
+	@$(RUN) perception bench lines --json out/lines.json
 
 docs: setup ## write docs/configuration.md from the configuration's fields
 	@{ sed '/^|/,$$d' docs/configuration.md; $(RUN) perception config --reference; } > docs/configuration.new

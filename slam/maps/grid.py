@@ -1,0 +1,147 @@
+"""The 2D occupancy grid of a map: counts of hits and passing rays per cell, right again after every loop closure.
+
+Counts add up, so a keyframe that moved is taken out where it was and drawn where it is: the grid is then the one
+that drawing all keyframes anew would give.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from perception.core.files import write_atomic
+from perception.core.geometry import apply, log_so3
+from perception.kernels.floor_rays import HIT, PASSED, draw_scan
+from slam.maps.arrays import read_arrays, write_arrays
+from slam.maps.config import GridConfig
+from slam.maps.folder import MapFolder
+from slam.maps.keyframe import Keyframe
+from slam.maps.tiles import TileStore
+
+UNKNOWN, FREE, OCCUPIED = -1, 0, 100  # as in nav_msgs/OccupancyGrid
+FOLDER, TILES, DRAWN, BUSY = "grid", "tiles", "drawn.pma", "busy"
+LIMIT = 32768  # cells from the origin in any direction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FloorGrid:
+    """Occupancy of the floor in the frame `map`."""
+
+    resolution: float  # m, edge of a cell
+    origin: np.ndarray  # (2,) float64, m, corner of the first cell
+    cells: np.ndarray  # (H, W) int8: -1 unknown, 0 free, 100 occupied; rows go along y, columns along x
+
+
+class OccupancyTiles:
+    """Keeps the grid of a map folder in tiles beside it. What is on the disk is derived: it may be deleted."""
+
+    def __init__(self, folder: MapFolder, config: GridConfig | None = None, place: Path | None = None) -> None:
+        """`place`: folder of the tiles; else `grid/` in the map."""
+        self.map, self.config = folder, config or folder.config.grid
+        self.place = place or folder.path / FOLDER
+        self.tiles = TileStore(self.place / TILES, 2, self.config.tile_cells, self.config.cache_mb)
+        self._drawn: dict[int, np.ndarray] = {}
+        if (self.place / BUSY).exists() or not self._read_drawn():
+            self.tiles.clear()
+
+    def update(self, ids: np.ndarray, poses: np.ndarray) -> int:
+        """Draw what is new or has moved; `poses` (N, 4, 4) `T_map_base`. Returns how many keyframes were drawn."""
+        where = dict(zip(ids.tolist(), poses))
+        gone = [number for number in self._drawn if number not in where]
+        moved = [number for number, T in where.items() if number not in self._drawn or self._has_moved(number, T)]
+        if not gone and not moved:
+            return 0
+        write_atomic(self.place / BUSY, b"", is_durable=False)
+        for number in gone:
+            self._draw(number, self._drawn.pop(number), -1)
+        for number in moved:
+            if number in self._drawn:
+                self._draw(number, self._drawn[number], -1)
+            self._draw(number, where[number], 1)
+            self._drawn[number] = where[number].copy()
+        self._save()
+        return len(moved)
+
+    def grid(self) -> FloorGrid:
+        """The grid of all tiles that are there."""
+        n, keys = self.config.tile_cells, self.tiles.keys()
+        if not keys:
+            return FloorGrid(self.config.resolution, np.zeros(2), np.full((1, 1), UNKNOWN, dtype=np.int8))
+        low, high = np.min(keys, axis=0), np.max(keys, axis=0)
+        cells = np.full(((high[1] - low[1] + 1) * n, (high[0] - low[0] + 1) * n), UNKNOWN, dtype=np.int8)
+        for key in keys:
+            row, column = (key[1] - low[1]) * n, (key[0] - low[0]) * n
+            cells[row : row + n, column : column + n] = self._cells(self.tiles.tile(key))
+        return _cropped(FloorGrid(self.config.resolution, low * n * self.config.resolution, cells))
+
+    def _cells(self, counts: np.ndarray) -> np.ndarray:
+        hits, passes = counts
+        weighted = hits * self.config.hit_weight
+        share = weighted / np.maximum(weighted + passes, 1)
+        cells = np.full(hits.shape, UNKNOWN, dtype=np.int8)
+        is_seen = weighted + passes > 0
+        cells[is_seen & (share < self.config.free)] = FREE
+        cells[is_seen & (share > self.config.occupied)] = OCCUPIED
+        return cells
+
+    def _draw(self, number: int, T_map_base: np.ndarray, sign: int) -> None:
+        column, row, codes = drawn(self.map.load(number), T_map_base, self.config)
+        if max(abs(column), abs(row)) < LIMIT:
+            self.tiles.add(column, row, sign * np.stack([codes == HIT, codes == PASSED]).astype(np.int32))
+
+    def _has_moved(self, number: int, T: np.ndarray) -> bool:
+        old = self._drawn[number]
+        turn = float(np.linalg.norm(log_so3(old[:3, :3].T @ T[:3, :3])))
+        shift = float(np.linalg.norm(old[:3, 3] - T[:3, 3]))
+        return shift > self.config.min_shift or turn > np.deg2rad(self.config.min_turn_deg)
+
+    def _save(self) -> None:
+        """Tiles first, then what they hold; the mark goes last, so that an end between them is noticed."""
+        self.tiles.flush()
+        ids = np.array(sorted(self._drawn), dtype=np.int64)
+        poses = np.stack([self._drawn[int(i)] for i in ids]) if len(ids) else np.zeros((0, 4, 4))
+        meta = {"config": self.config.model_dump(mode="json")}
+        write_arrays(self.place / DRAWN, {"ids": ids, "poses": poses}, meta, is_durable=False)
+        (self.place / BUSY).unlink(missing_ok=True)
+
+    def _read_drawn(self) -> bool:
+        path = self.place / DRAWN
+        if not path.exists():
+            return False
+        arrays, meta = read_arrays(path)
+        if meta.get("config") != self.config.model_dump(mode="json"):
+            path.unlink()
+            return False
+        self._drawn = dict(zip(arrays["ids"].tolist(), arrays["poses"]))
+        return True
+
+
+def drawn(keyframe: Keyframe, T_map_base: np.ndarray, config: GridConfig) -> tuple[int, int, np.ndarray]:
+    """Column and row of the first cell, and codes (n, n) of `draw_scan`, of one keyframe.
+
+    Ground clears the way to it; what is higher than `max_height` over the base says nothing.
+    """
+    points = apply(T_map_base @ keyframe.T_base_lidar, keyframe.points.astype(np.float64))
+    sensor = (T_map_base @ keyframe.T_base_lidar)[:3, 3]
+    height = points[:, 2] - T_map_base[2, 3]
+    far = np.linalg.norm(points[:, :2] - sensor[:2], axis=1)
+    use = (height <= config.max_height) & (far <= config.max_range)
+    cells = np.floor(points[use, :2] / config.resolution).astype(np.int64)
+    middle = np.floor(sensor[:2] / config.resolution).astype(np.int64)
+    half = int(np.ceil(config.max_range / config.resolution)) + 2
+    is_hit = height[use] >= config.min_height
+    codes = np.unique(((cells - middle + half) * [1, 2 * half + 1]).sum(axis=1) * 2 + is_hit)  # each end once
+    ends, is_hit = codes // 2, (codes % 2).astype(bool)
+    ends = np.stack([ends % (2 * half + 1), ends // (2 * half + 1)], axis=1).astype(np.int32)
+    column, row = middle - half
+    return int(column), int(row), draw_scan(2 * half + 1, ends, is_hit)
+
+
+def _cropped(grid: FloorGrid) -> FloorGrid:
+    known = grid.cells != UNKNOWN
+    rows, columns = np.flatnonzero(known.any(axis=1)), np.flatnonzero(known.any(axis=0))
+    if len(rows) == 0:
+        return FloorGrid(grid.resolution, grid.origin, np.full((1, 1), UNKNOWN, dtype=np.int8))
+    first = np.array([columns[0], rows[0]])
+    cells = grid.cells[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return FloorGrid(grid.resolution, grid.origin + first * grid.resolution, np.ascontiguousarray(cells))

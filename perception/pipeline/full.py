@@ -56,7 +56,7 @@ FULL = Pipeline(
         Stage(
             "lines_3d",
             make_lines_3d,
-            reads=("lines_image", "odometry"),
+            reads=("lines_image", "scan", "odometry"),
             writes=("lines_3d",),
             inbox=latest(),
             deadline_ms=100,

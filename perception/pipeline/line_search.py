@@ -153,8 +153,9 @@ class _Space:
             if isinstance(event, ImageFrame):
                 yield name_of(event), event
                 continue
-            for stream, item in self.odometry.step(stream_of(event), event):
-                if stream == "odometry":
+            given = [(stream_of(event), event), *self.odometry.step(stream_of(event), event)]
+            for stream, item in given:
+                if stream in FULL.stage("lines_3d").reads:
                     self.stage.step(stream, item)
 
     def take(self, name: str, image: "LinesImage") -> None:

@@ -10,8 +10,9 @@ from perception.core.errors import InvalidInput, MissingTransform, ModelError, P
 from perception.core.geometry import exp_so3, inverse, transform
 from perception.core.health import OK, Health, Level
 from perception.core.stamps import NS_PER_S
-from perception.core.types import ImageFrame, LineSegments, Odometry, OdometryUpdate, SensorRig
+from perception.core.types import ImageFrame, LineSegments, Odometry, Scan, SensorRig
 from perception.lines.config import LinesConfig
+from perception.lines.motion import points_at
 from perception.lines.use_config import Lines3dConfig
 from perception.pipeline.spec import Output
 
@@ -150,37 +151,28 @@ class LinesStage:
 
 
 class Lines3dStage:
-    """Gives the segments of images their depth from the newest scan, moved to the time of the image by the odometry."""
+    """Gives the segments of images their depth from the newest scan, whose points the odometry moves to their time."""
 
     def __init__(self, config: Lines3dConfig, rig: SensorRig) -> None:
         self.config, self.rig = config, rig
         self.events: Counter[str] = Counter()
-        self._update: OdometryUpdate | None = None
+        self._scan: Scan | None = None
+        self._odometry: Odometry | None = None
         self._refusal = ""  # why the newest image got no depth
 
     def step(self, stream: str, item: Any) -> Iterable[Output]:
-        """Take an `OdometryUpdate`, or a `LinesImage`, which gives `Segments3d`.
+        """Take a `Scan`, an `OdometryUpdate`, or a `LinesImage`, which gives `Segments3d`.
 
         An image of a camera that is not calibrated, whose place is not known, or that is too far in time from the
         newest scan is counted and gives nothing; the health says why.
         """
-        if stream == "odometry":
-            self._update = item
-            return []
-        try:
-            found = self._lifted(item)
-        except (InvalidInput, MissingTransform) as error:
-            self._refusal = str(error)
-            self.events["images without depth"] += 1
-            return []
-        self._refusal = ""
-        if found is None:
-            self.events["images before the first scan"] += 1
-            return []
-        self.events["images"] += 1
-        self.events["segments"] += len(found)
-        self.events.update(found.refused)
-        return [("lines_3d", found)]
+        if stream == "scan":
+            self._scan = item
+        elif stream == "odometry":
+            self._odometry = item.odometry
+        else:
+            return self._of_image(item)
+        return []
 
     def finish(self) -> Iterable[Output]:
         """Nothing is held back."""
@@ -188,7 +180,7 @@ class Lines3dStage:
 
     def reset(self) -> None:
         """Forget the scan; counters go on."""
-        self._update = None
+        self._scan = self._odometry = None
 
     def health(self) -> Health:
         """DEGRADED when the newest image got no depth."""
@@ -206,32 +198,13 @@ class Lines3dStage:
         """Nothing besides the counts."""
         return {}
 
-    def _lifted(self, image: "LinesImage") -> "Segments3d | None":
-        from perception.lines.segments3d import lift_segments
-
-        camera = image.frame.camera
-        if camera is None:
-            raise InvalidInput(f"camera {image.frame_id!r} is not calibrated: publish its camera_info")
-        if not image.is_straight:
-            raise InvalidInput(f"the images of {image.frame_id!r} are distorted: set camera.rectify=true")
-        T_camera_base = self.T_camera_base(image.frame_id)
-        if self._update is None:
-            return None
-        seconds = (image.stamp_ns - self._update.odometry.stamp_ns) / NS_PER_S
-        if abs(seconds) > self.config.max_age:
-            raise InvalidInput(
-                f"image of {image.frame_id!r}: its stamp is {seconds:.2f} s after that of the newest scan, more than "
-                f"lines_3d.max_age; synchronise the clocks"
-            )
-        T_camera_lidar = T_camera_base @ inverse(moved(self._update.odometry, seconds)) @ self.rig.T_base_lidar
-        return lift_segments(image.lines, camera, self._update.points, T_camera_lidar, self.config)
-
     def T_odom_camera(self, image: "LinesImage") -> np.ndarray:
         """Place (4, 4) of the camera at an image that was given a depth. Raises `MissingTransform`."""
-        if self._update is None:
+        if self._odometry is None:
             raise MissingTransform(f"no odometry at the image of {image.frame_id!r}")
-        odometry = self._update.odometry
-        T_base_later = moved(odometry, (image.stamp_ns - odometry.stamp_ns) / NS_PER_S)
+        odometry = self._odometry
+        seconds = (image.stamp_ns - odometry.stamp_ns) / NS_PER_S
+        T_base_later = transform(exp_so3(odometry.angular_velocity * seconds), odometry.velocity * seconds)
         return odometry.T_odom_base @ T_base_later @ inverse(self.T_camera_base(image.frame_id))
 
     def T_camera_base(self, frame_id: str) -> np.ndarray:
@@ -242,7 +215,39 @@ class Lines3dStage:
             )
         return self.rig.places.lookup(frame_id, self.rig.base_frame)
 
+    def _of_image(self, image: "LinesImage") -> Iterable[Output]:
+        try:
+            found = self._lifted(image)
+        except (InvalidInput, MissingTransform) as error:
+            self._refusal = str(error)
+            self.events["images without depth"] += 1
+            return []
+        self._refusal = ""
+        if found is None:
+            self.events["images before the first pose"] += 1
+            return []
+        self.events["images"] += 1
+        self.events["segments"] += len(found)
+        self.events.update(found.refused)
+        return [("lines_3d", found)]
 
-def moved(odometry: Odometry, seconds: float) -> np.ndarray:
-    """`T_then_later` (4, 4): the base `seconds` later, at the velocities of `odometry`, in the base of then."""
-    return transform(exp_so3(odometry.angular_velocity * seconds), odometry.velocity * seconds)
+    def _lifted(self, image: "LinesImage") -> "Segments3d | None":
+        from perception.lines.segments3d import lift_segments
+
+        camera = image.frame.camera
+        if camera is None:
+            raise InvalidInput(f"camera {image.frame_id!r} is not calibrated: publish its camera_info")
+        if not image.is_straight:
+            raise InvalidInput(f"the images of {image.frame_id!r} are distorted: set camera.rectify=true")
+        T_camera_base = self.T_camera_base(image.frame_id)
+        if self._scan is None or self._odometry is None:
+            return None
+        for name, stamp_ns in (("scan", self._scan.end_ns), ("pose", self._odometry.stamp_ns)):
+            seconds = (image.stamp_ns - stamp_ns) / NS_PER_S
+            if abs(seconds) > self.config.max_age:
+                raise InvalidInput(
+                    f"image of {image.frame_id!r}: its stamp is {seconds:.2f} s after that of the newest {name}, more "
+                    f"than lines_3d.max_age; synchronise the clocks"
+                )
+        points = points_at(self._scan, self._odometry, self.rig.T_base_lidar, image.stamp_ns, T_camera_base)
+        return lift_segments(image.lines, camera, points, T_camera_base, self.config)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.lines_turns import Work, read_images, serve
+from benchmarks.lines_turns import Work, pin, read_images, serve
 
 POST_288, POST_VGA = "regions, 288x288", "regions, 640x480"
 MAP = (480, 640)  # px, of the maps of the second
@@ -33,7 +33,7 @@ def alone_name(model: str, precision: str = "f32") -> str:
     return f"{model} {precision}, network alone"
 
 
-def methods(images: list[np.ndarray]) -> dict[str, Work | str]:
+def methods() -> dict[str, Work | str]:
     """Networks with all that is around them, their second half alone, and classic LSD."""
     import cv2
 
@@ -44,9 +44,9 @@ def methods(images: list[np.ndarray]) -> dict[str, Work | str]:
     for model in line_models():
         for precision in ("f32", "bf16") if has_amx() else ("f32",):
             found[network_name(model, precision)] = _opened(partial(_network, model, precision))
-            found[alone_name(model, precision)] = _opened(partial(_alone, images, model, precision))
+            found[alone_name(model, precision)] = _opened(partial(_alone, model, precision))
     found |= {name: _opened(partial(_classic, refine)) for name, refine in CLASSIC.items()}
-    found |= {POST_288: _opened(partial(_regions, images, None)), POST_VGA: _opened(partial(_regions, images, MAP))}
+    found |= {POST_288: _opened(partial(_regions, None)), POST_VGA: _opened(partial(_regions, MAP))}
     return found
 
 
@@ -84,27 +84,28 @@ def _detector(config: Any) -> Work:
     return work
 
 
-def _alone(images: list[np.ndarray], model: str, precision: str) -> Work:
-    """The network on images that are prepared before anything is timed."""
+def _alone(model: str, precision: str) -> Work:
+    """The network alone; images are prepared when they come for the first time."""
     from perception.inference.model_card import open_model
     from perception.lines.config import LinesConfig
     from perception.lines.detector import LineDetector
 
     detector = LineDetector(open_model(model), LinesConfig(model=model, precision=precision, num_threads=1))
     detector.warm_up(MAP)
-    name = detector.card.inputs[0].name
-    prepared = {id(image): detector.prepare(image).copy() for image in images}
+    name, prepared = detector.card.inputs[0].name, {}
     nothing = np.zeros((0, 4), dtype=np.float32), np.zeros(0, dtype=np.float32)
 
     def work(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if id(image) not in prepared:
+            prepared[id(image)] = detector.prepare(image).copy()
         detector.runtime.infer({name: prepared[id(image)]})
         return nothing
 
     return work
 
 
-def _regions(images: list[np.ndarray], size: tuple[int, int] | None) -> Work:
-    """From maps to segments. The maps, of `size` or as large as usual, are made before anything is timed."""
+def _regions(size: tuple[int, int] | None) -> Work:
+    """From maps to segments. The maps, of `size` or as usual, are made when an image comes for the first time."""
     from perception.inference.model_card import open_model
     from perception.lines.config import LinesConfig
     from perception.lines.detector import LineDetector
@@ -112,16 +113,14 @@ def _regions(images: list[np.ndarray], size: tuple[int, int] | None) -> Work:
     from perception.networks.lsdnet_input import stretched
 
     config = LinesConfig(precision="f32", num_threads=1, backend="onnx")
-    detector = LineDetector(open_model(config.model), config)
-    maps = {}
-    for image in images:
-        given = detector.prepare(image) if size is None else stretched(image, size)[None]
-        outputs = detector.runtime.infer({detector.card.inputs[0].name: given})
-        maps[id(image)] = [outputs[name][0].copy() for name in ("heat", "angle")]
-    detector.close()
-    finder = RegionFinder(config.regions)
+    detector, finder = LineDetector(open_model(config.model), config), RegionFinder(config.regions)
+    name, maps = detector.card.inputs[0].name, {}
 
     def work(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if id(image) not in maps:
+            given = detector.prepare(image) if size is None else stretched(image, size)[None]
+            outputs = detector.runtime.infer({name: given})
+            maps[id(image)] = [outputs[key][0].copy() for key in ("heat", "angle")]
         found = finder.find(*maps[id(image)])
         return found.segments, found.scores
 
@@ -130,8 +129,8 @@ def _regions(images: list[np.ndarray], size: tuple[int, int] | None) -> Work:
 
 def main(source: str, core: str) -> None:
     """Answer until the input ends."""
-    images = read_images(source)
-    serve(methods(images), images, int(core))
+    pin(core)
+    serve(methods(), read_images(source))
 
 
 if __name__ == "__main__":

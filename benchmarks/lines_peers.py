@@ -9,7 +9,7 @@ import sys
 import cv2
 import numpy as np
 
-from benchmarks.lines_turns import Work, read_images, serve
+from benchmarks.lines_turns import Work, pin, read_images, serve
 
 REFINEMENTS = {"cv2 LSD, none": cv2.LSD_REFINE_NONE, "cv2 LSD, standard": cv2.LSD_REFINE_STD}
 ADVANCED, EDLINES, FLD, PYTLSD = "cv2 LSD, advanced", "EDLines", "FastLineDetector", "pytlsd"
@@ -62,7 +62,8 @@ def _rows(lines: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
 
 def main(source: str, core: str) -> None:
     """Answer until the input ends."""
-    serve(methods(), read_images(source), int(core))
+    pin(core)
+    serve(methods(), read_images(source))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,16 @@ Work = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """From an image (H, W, 3) uint8 RGB to segments (N, 4) px and scores (N,)."""
 
 
-def serve(methods: Mapping[str, Work | str], images: Sequence[np.ndarray], core: int) -> None:
+def pin(core: str) -> None:
+    """Hold this process, and every thread that it will start, to one core."""
+    os.sched_setaffinity(0, {int(core)})
+
+
+def serve(methods: Mapping[str, Work | str], images: Sequence[np.ndarray]) -> None:
     """Answer on standard output: the seconds of each image for `time NAME`, a file for `find NAME FILE`.
 
     A method that is a text cannot be used, and that says why.
     """
-    os.sched_setaffinity(0, {core})
     answer({name: work if isinstance(work, str) else "" for name, work in methods.items()})
     for line in sys.stdin:
         what, name, *rest = line.rstrip("\n").split("\t")

@@ -22,11 +22,12 @@ from perception.lines.segments import FoundLines
 PLAYED = """
 import sys, time
 import numpy as np
-from benchmarks.lines_turns import read_images, serve
+from benchmarks.lines_turns import pin, read_images, serve
+pin(sys.argv[2])
 def slow(image):
     time.sleep(0.01)
     return np.full((1, 4), float(image[0, 0, 0]), dtype=np.float32), np.ones(1, dtype=np.float32)
-serve({"slow": slow, "absent": "no such package"}, read_images(sys.argv[1]), int(sys.argv[2]))
+serve({"slow": slow, "absent": "no such package"}, read_images(sys.argv[1]))
 """
 CAMERA = CameraModel(100, 80, np.array([[100.0, 0.0, 49.5], [0.0, 100.0, 39.5], [0.0, 0.0, 1.0]]))
 

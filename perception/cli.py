@@ -11,6 +11,7 @@ import click
 from perception import __version__
 from perception.commands.evaluation import evaluate
 from perception.commands.lines import lines
+from perception.commands.maps import maps
 from perception.commands.networks import detect, export, models, train
 from perception.commands.options import ANY_PATH, show, with_config
 from perception.commands.recordings import play, replay, run, view
@@ -113,7 +114,7 @@ def doctor(
     click.get_current_context().exit(exit_code(finding for found in findings.values() for finding in found))
 
 
-for command in (replay, run, play, view, detect, lines, evaluate, synth, pictures, train, models, export):
+for command in (replay, run, play, view, detect, lines, evaluate, synth, pictures, train, models, export, maps):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -7,14 +7,16 @@ import numpy as np
 
 from perception.core.errors import InvalidInput
 from perception.core.files import atomic_file, write_atomic
+from perception.core.geometry import exp_so3, matrix_from_quaternion, transform
 from perception.core.trajectory import Trajectory
 from perception.io.ply import write_ply
 from perception.io.trajectories import write_tum
-from slam.graph.factors import Between
+from slam.graph.factors import Between, information_of
 from slam.graph.g2o import write_g2o
 from slam.maps.cloud import map_cloud
 from slam.maps.folder import MapFolder
 from slam.maps.grid import FREE, OCCUPIED, FloorGrid, OccupancyTiles
+from slam.maps.merge import MapLoop
 
 FORMATS = ("pcd", "ply", "tum", "g2o", "grid")
 GREY = {OCCUPIED: 0, FREE: 254}  # of map_server's pictures; everything else is unknown
@@ -79,6 +81,56 @@ def write_grid(path: Path, grid: FloorGrid) -> None:
         "negate: 0", f"occupied_thresh: {OCCUPIED_THRESHOLD}", f"free_thresh: {FREE_THRESHOLD}",
     )  # fmt: skip
     write_atomic(path.with_suffix(".yaml"), "\n".join(lines) + "\n")
+
+
+def read_loops(path: Path, position: float, rotation: float) -> list[MapLoop]:
+    """Loops between two maps, one per line: `first second x y z qx qy qz qw` and, if known, their standard deviations.
+
+    `first` and `second` are keyframes, the pose is that of the second base seen from the first (m), the deviations
+    are m and deg; without them `position` (m) and `rotation` (rad) count. Raises `InvalidInput` naming file and line.
+    """
+    loops = []
+    for number, words in text_lines(path):
+        if len(words) not in (9, 11) or not (words[0].isdecimal() and words[1].isdecimal()):
+            raise InvalidInput(f"{path}:{number}: expected 'first second x y z qx qy qz qw', got {' '.join(words)!r}")
+        values = finite_numbers(f"{path}:{number}", words[2:])
+        deviations = (values[7], np.deg2rad(values[8])) if len(values) == 9 else (position, rotation)
+        if min(deviations) <= 0.0:
+            raise InvalidInput(f"{path}:{number}: standard deviations are {deviations}, expected positive ones")
+        T = pose_of(f"{path}:{number}", values[:7])
+        loops.append(MapLoop(int(words[0]), int(words[1]), T, information_of(*deviations)))
+    return loops
+
+
+def pose_of(where: str, values: np.ndarray) -> np.ndarray:
+    """A pose (4, 4) of `x y z qx qy qz qw`, or of `x y z yaw` with the yaw in degrees. Raises `InvalidInput`."""
+    if len(values) == 4:
+        return transform(exp_so3(np.array([0.0, 0.0, np.deg2rad(values[3])])), values[:3])
+    if len(values) != 7 or not 0.5 < np.linalg.norm(values[3:]) < 2.0:
+        raise InvalidInput(f"{where}: expected 'x y z yaw_deg' or 'x y z qx qy qz qw' with a unit quaternion")
+    return transform(matrix_from_quaternion(values[3:]), values[:3])
+
+
+def finite_numbers(where: str, words: list[str]) -> np.ndarray:
+    """Numbers (N,) of words. Raises `InvalidInput`."""
+    try:
+        values = np.array([float(word) for word in words])
+    except ValueError as error:
+        raise InvalidInput(f"{where}: {error}") from None
+    if not np.isfinite(values).all():
+        raise InvalidInput(f"{where}: holds a number that is not finite")
+    return values
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and words of each line that is neither empty nor a comment. Raises `InvalidInput`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path}: cannot be read as text ({error})") from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line.split()
 
 
 def write_pcd(path: Path, pieces: Iterable[np.ndarray], count: int) -> None:

@@ -6,6 +6,7 @@ in which it has points itself, nor along the last part of its rays: walls seen a
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -45,6 +46,17 @@ def cleaned_keyframes(folder: MapFolder, moved: dict[int, np.ndarray]) -> Iterat
     for number in sorted(folder.keyframes):
         keyframe = folder.load(number)
         yield replace(keyframe, points=keyframe.points[~moved[number]])
+
+
+def write_cleaned(folder: MapFolder, moved: dict[int, np.ndarray], out: Path) -> Cleaned:
+    """The map `out`: as `folder`, without those points. Raises `MapError`."""
+    with MapFolder.create(out, folder.config_yaml, folder.card.name, folder.config) as target:
+        for keyframe in cleaned_keyframes(folder, moved):
+            target.add_keyframe(keyframe)
+        for entry in folder.entries():
+            target.add_factor(entry)
+        target.save_poses(*folder.poses())
+    return Cleaned(sum(map(len, moved.values())), sum(int(mask.sum()) for mask in moved.values()))
 
 
 def _tiles(poses: np.ndarray, config: CleanConfig) -> Iterator[np.ndarray]:

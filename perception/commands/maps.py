@@ -1,0 +1,146 @@
+"""`perception map`: saved maps looked at, exported, imported, merged, cleaned."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from perception.commands.options import ANY_PATH, FILE, FOLDER, show
+
+if TYPE_CHECKING:
+    from slam.maps.folder import MapFolder
+
+FORMATS = ("pcd", "ply", "tum", "g2o", "grid")  # of perception.io.maps, which is not loaded for --help
+
+
+@click.group("map")
+def maps() -> None:
+    """Saved maps: what is in them, other formats, two as one, without what moved."""
+
+
+@maps.command()
+@click.argument("folder", metavar="MAP", type=FOLDER)
+@click.option("--check", is_flag=True, help="Read every file and compare its checksum.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def info(folder: Path, check: bool, as_json: bool) -> None:
+    """What MAP holds. The exit code is 1 when --check finds something wrong."""
+    import json
+
+    from slam.maps.folder import MapFolder
+
+    opened = MapFolder(folder)
+    facts = _facts(opened)
+    problems = opened.problems() if check else []
+    if as_json:
+        click.echo(json.dumps({**facts, "notes": opened.notes, "problems": problems}, indent=1))
+    else:
+        show(_table(folder.name, facts))
+        for line in (*(f"note: {note}" for note in opened.notes), *(f"problem: {problem}" for problem in problems)):
+            click.echo(line)
+    click.get_current_context().exit(1 if problems else 0)
+
+
+@maps.command()
+@click.argument("folder", metavar="MAP", type=FOLDER)
+@click.argument("out", type=ANY_PATH)
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="[default: as the name of OUT ends]")
+@click.option("--voxel-size", default=0.1, show_default=True, help="One point per voxel of this edge (m) in clouds.")
+def export(folder: Path, out: Path, kind: str | None, voxel_size: float) -> None:
+    """Write MAP to OUT: its cloud (pcd, ply), poses (tum), graph (g2o) or floor (grid: .pgm and .yaml)."""
+    from perception.core.errors import ConfigError
+    from perception.io.maps import export as write
+    from slam.maps.folder import MapFolder
+
+    kind = kind or {".pgm": "grid", ".yaml": "grid", ".txt": "tum"}.get(out.suffix, out.suffix.removeprefix("."))
+    if kind not in FORMATS:
+        raise ConfigError(f"{out}: its ending tells no format; give --format, one of {', '.join(FORMATS)}")
+    click.echo(f"wrote {out}: {write(MapFolder(folder), out, kind, voxel_size)}")
+
+
+@maps.command("import")
+@click.argument("graph", type=FILE)
+@click.argument("out", type=ANY_PATH)
+def import_(graph: Path, out: Path) -> None:
+    """Make the map OUT of the g2o file GRAPH, optimised; its keyframes have no clouds."""
+    from slam.maps.importing import import_g2o
+
+    found = import_g2o(graph, out)
+    click.echo(f"wrote {out}: {found.num_keyframes} keyframes, {found.num_factors} factors, chi2 {found.chi2:.6g}")
+
+
+@maps.command()
+@click.argument("first", type=FOLDER)
+@click.argument("second", type=FOLDER)
+@click.argument("out", type=ANY_PATH)
+@click.option("--pose", metavar="'X Y Z YAW'", help="Of the second map's frame in the first: m, deg; or a quaternion.")
+@click.option("--loops", type=FILE, help="Text file: 'first second x y z qx qy qz qw', a keyframe of each map.")
+def merge(first: Path, second: Path, out: Path, pose: str | None, loops: Path | None) -> None:
+    """Make the map OUT of FIRST and SECOND, in the frame of FIRST. Loops that contradict are left out and named."""
+    import numpy as np
+
+    from perception.io.maps import finite_numbers, pose_of, read_loops
+    from slam.graph.config import GraphConfig
+    from slam.maps.folder import MapFolder
+    from slam.maps.merge import merge as join
+
+    config = GraphConfig()
+    T = pose_of("--pose", finite_numbers("--pose", pose.replace(",", " ").split())) if pose else None
+    found = read_loops(loops, config.loop_position, float(np.deg2rad(config.loop_rotation_deg))) if loops else []
+    result = join(MapFolder(first), MapFolder(second), out, T, found, config)
+    for number, reason in result.undone.items():
+        click.echo(f"factor {number} is left out: {reason}")
+    click.echo(
+        f"wrote {out}: {result.num_keyframes} keyframes, {result.num_loops} of {len(found)} loops between the maps"
+    )
+
+
+@maps.command()
+@click.argument("folder", metavar="MAP", type=FOLDER)
+@click.argument("out", type=ANY_PATH)
+@click.option("--set", "overrides", multiple=True, metavar="A=B", help="One setting, e.g. voxel_size=0.2.")
+def clean(folder: Path, out: Path, overrides: tuple[str, ...]) -> None:
+    """Make the map OUT of MAP without the points through which other keyframes saw: what moved."""
+    from perception.core.config import load_config
+    from perception.progress import progress
+    from slam.maps.clean import moving_points, write_cleaned
+    from slam.maps.config import CleanConfig
+    from slam.maps.folder import MapFolder
+
+    opened = MapFolder(folder)
+    with progress("clean") as update:
+        moved = moving_points(opened, load_config(CleanConfig, None, overrides), update)
+    result = write_cleaned(opened, moved, out)
+    click.echo(f"wrote {out}: {result.num_removed} of {result.num_points} points removed")
+
+
+def _facts(folder: "MapFolder") -> dict[str, Any]:
+    import numpy as np
+
+    ids, poses = folder.poses()
+    stamps = sorted(info.stamp_ns for info in folder.keyframes.values())
+    kinds: dict[str, int] = {}
+    for entry in folder.entries():
+        kind = getattr(entry.factor, "kind", type(entry.factor).__name__.lower())
+        kinds[kind] = kinds.get(kind, 0) + 1
+    return {
+        "map_id": folder.card.map_id,
+        "name": folder.card.name,
+        "version": folder.card.version,
+        "keyframes": len(ids),
+        "points": sum(info.num_points for info in folder.keyframes.values()),
+        "duration_s": round((stamps[-1] - stamps[0]) / 1e9, 3) if stamps else 0.0,
+        "path_m": round(float(np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1).sum()), 2),
+        "factors": kinds,
+        "undone": len(folder.undone),
+        "size_mb": round(sum(info.size for info in folder.keyframes.values()) / 1e6, 3),
+    }
+
+
+def _table(title: str, facts: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table("", "", title=f"map {title}", show_header=False)
+    for name, value in facts.items():
+        text = ", ".join(f"{count} {kind}" for kind, count in value.items()) if isinstance(value, dict) else str(value)
+        table.add_row(name, text or "-")
+    return table

@@ -1,0 +1,86 @@
+"""`perception map`, as a user types it."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from perception.cli import main
+from slam.maps.folder import MapFolder
+from tests.shared import shared
+from tests.unit.slam.rooms import room_map, truth
+
+pytest.importorskip("gtsam", reason="maps are imported and merged by the pose graph")
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["map", *map(str, arguments)])
+
+
+def test_info_says_what_is_there_and_check_finds_what_was_changed(tmp_path):
+    room_map(tmp_path / "room", 5)
+    result = run("info", tmp_path / "room", "--json", "--check")
+    facts = json.loads(result.output)
+    assert result.exit_code == 0
+    assert facts["keyframes"] == 5 and facts["factors"] == {"prior": 1, "odometry": 4} and facts["problems"] == []
+    assert facts["path_m"] == pytest.approx(2.0)
+    file = tmp_path / "room" / MapFolder(tmp_path / "room").keyframes[2].file
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    result = run("info", tmp_path / "room", "--check")
+    assert result.exit_code == 1 and "crc32" in result.output
+
+
+def test_what_is_no_map_is_refused_in_one_line(tmp_path):
+    result = run("info", tmp_path)
+    assert result.exit_code == 1
+    assert "map.json: is not there" in result.output
+
+
+def test_export_takes_the_format_from_the_name(tmp_path):
+    room_map(tmp_path / "room", 3)
+    for name in ("a.pcd", "a.ply", "a.tum", "a.g2o", "a.pgm"):
+        result = run("export", tmp_path / "room", tmp_path / name)
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / name).stat().st_size > 100
+    assert run("export", tmp_path / "room", tmp_path / "a.dxf").exit_code == 2
+
+
+def test_an_exported_graph_is_imported_again(tmp_path):
+    poses = room_map(tmp_path / "room", 6)
+    run("export", tmp_path / "room", tmp_path / "a.g2o")
+    result = run("import", tmp_path / "a.g2o", tmp_path / "again")
+    assert "6 keyframes" in result.output
+    assert np.abs(MapFolder(tmp_path / "again").poses()[1] - poses).max() < 1e-6
+
+
+def test_two_maps_are_merged_by_the_loops_of_a_file(tmp_path):
+    room_map(tmp_path / "a", 5)
+    room_map(tmp_path / "b", 5)
+    x, y, z = truth(5)[3][:3, 3] - truth(5)[3][:3, 3]
+    (tmp_path / "loops.txt").write_text(f"# one place\n3 3 {x} {y} {z} 0 0 0 1\n")
+    result = run("merge", tmp_path / "a", tmp_path / "b", tmp_path / "both", "--loops", tmp_path / "loops.txt")
+    assert "10 keyframes, 1 of 1 loops" in result.output
+    (tmp_path / "loops.txt").write_text("3 3 1 2\n")
+    result = run("merge", tmp_path / "a", tmp_path / "b", tmp_path / "c", "--loops", tmp_path / "loops.txt")
+    assert result.exit_code == 1 and "loops.txt:1" in result.output
+    assert run("merge", tmp_path / "a", tmp_path / "b", tmp_path / "c", "--pose", "1 2").exit_code == 1
+
+
+def test_clean_makes_a_new_map(tmp_path):
+    room_map(tmp_path / "room", 8)
+    result = run("clean", tmp_path / "room", tmp_path / "clean", "--set", "voxel_size=0.25", "--set", "radius=15")
+    assert result.exit_code == 0, result.output
+    before, after = (json.loads(run("info", tmp_path / name, "--json").output) for name in ("room", "clean"))
+    assert 0 < before["points"] - after["points"] < 0.1 * before["points"]
+    assert {**before, "map_id": 0, "points": 0, "size_mb": 0} == {**after, "map_id": 0, "points": 0, "size_mb": 0}
+    assert not MapFolder(tmp_path / "clean").problems()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "chi2"), [("intel", 45.0042), ("kitti_00", 98.3221), ("parking-garage", 1.2684), ("sphere2500", 1351.402)]
+)
+def test_public_graphs_are_imported_at_their_stated_cost(tmp_path, name, chi2):
+    result = run("import", shared(f"data/pose_graphs/{name}.g2o"), tmp_path / "map")
+    assert float(result.output.split()[-1]) == pytest.approx(chi2, rel=1e-3)

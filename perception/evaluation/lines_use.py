@@ -36,6 +36,7 @@ MATCH_DEG = 3.0  # between their directions
 SIDE = (0.3, 4.0)  # px beside a true segment where its surfaces are looked at
 MIN_SHARE, MIN_PIXELS = 0.6, 10  # of the pixels on a side that must lie on one plane
 ON_PLANE, JOINED = 0.02, 0.03  # m: pixels of one plane; planes that meet in the segment
+SKY = "sky"
 DEPTH_SCALE = 256.0  # of the stored depth, per m
 
 
@@ -314,13 +315,13 @@ def true_depths(segment: np.ndarray, depth: np.ndarray) -> np.ndarray | None:
     if len(certain) == 2:
         is_joined = np.abs(certain[0] - certain[1]).max() <= JOINED + 0.005 * float(certain[0].mean())
         return 0.5 * (certain[0] + certain[1]) if is_joined else min(certain, key=lambda side: float(side.sum()))
-    if len(certain) == 1 and "sky" in sides:
+    if len(certain) == 1 and any(isinstance(side, str) and side == SKY for side in sides):
         return certain[0]
     return None
 
 
 def _side_depths(segment: np.ndarray, depth: np.ndarray, sign: float) -> np.ndarray | str:
-    """Depths (2,) of the ends on the plane of one side; "sky" where there is nothing, "mixed" where no plane is."""
+    """Depths (2,) of the ends on the plane of one side; `SKY` where there is nothing, "mixed" where no plane is."""
     height, width = depth.shape
     step = segment[2:] - segment[:2]
     length = float(np.hypot(*step))
@@ -336,7 +337,7 @@ def _side_depths(segment: np.ndarray, depth: np.ndarray, sign: float) -> np.ndar
     if kept.sum() < MIN_PIXELS:
         return "mixed"
     if (z == 0.0).mean() > MIN_SHARE:
-        return "sky"
+        return SKY
     is_solid = z > 0.0
     return _plane_depths(t[kept][is_solid], s[kept][is_solid], z[is_solid], int(kept.sum()))
 

@@ -174,12 +174,10 @@ def _rectangle(magnitudes, members, size, x, y, rectangle):  # type: ignore[no-u
         along, across = dx * cos + dy * sin, dy * cos - dx * sin
         l_low, l_high = min(l_low, along), max(l_high, along)
         w_low, w_high = min(w_low, across), max(w_high, across)
-    if w_high - w_low < MIN_WIDTH:
-        middle = (w_low + w_high) / 2.0
-        w_low, w_high = middle - MIN_WIDTH / 2.0, middle + MIN_WIDTH / 2.0
+    half = max(w_high - w_low, MIN_WIDTH) / 2.0  # to both sides of the weighted middle
     rectangle[X], rectangle[Y], rectangle[COS], rectangle[SIN] = column0 + mx, row0 + my, cos, sin
     rectangle[LENGTH_LOW], rectangle[LENGTH_HIGH] = l_low, l_high
-    rectangle[WIDTH_LOW], rectangle[WIDTH_HIGH] = w_low, w_high
+    rectangle[WIDTH_LOW], rectangle[WIDTH_HIGH] = -half, half
 
 
 @njit(**JIT)

@@ -13,5 +13,5 @@ def measure(options: BenchOptions, result: Result) -> None:
     """`lines_node` on held-out images. Raises `JobFailed`."""
     from perception.io.datasets.pictures import read_color
 
-    files = sorted((held_out(options) / "images").glob("*.jpg"))[:NUM_PICTURES]
+    files = sorted((held_out(options) / "images").rglob("*.jpg"))[:NUM_PICTURES]
     measure_node(options, result, NODE, [read_color(file) for file in files])

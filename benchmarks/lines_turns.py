@@ -25,7 +25,8 @@ def pin(core: str) -> None:
 def serve(methods: Mapping[str, Work | str], images: Sequence[np.ndarray]) -> None:
     """Answer on standard output: the seconds of each image for `time NAME`, a file for `find NAME FILE`.
 
-    A method that is a text cannot be used, and that says why.
+    A method that is a text cannot be used, and that says why. Seconds are CPU time of the process: on one core that is
+    the time an idle machine takes, and what other programs take meanwhile does not count.
     """
     answer({name: work if isinstance(work, str) else "" for name, work in methods.items()})
     for line in sys.stdin:
@@ -50,9 +51,9 @@ def answer(value: object) -> None:
 def _seconds(work: Work, images: Sequence[np.ndarray]) -> list[float]:
     seconds = []
     for image in images:
-        start = time.perf_counter()
+        start = time.process_time()
         work(image)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return seconds
 
 

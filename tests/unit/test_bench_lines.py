@@ -11,13 +11,11 @@ from benchmarks.lines import GROUPS, run
 from benchmarks.lines_peers import ADVANCED, methods
 from benchmarks.lines_players import Player
 from benchmarks.lines_turns import read_images, write_images
-from benchmarks.lines_world import HeldOut
 from benchmarks.options import BenchOptions
 from benchmarks.result import Result
 from perception.bench import names
-from perception.core.cameras import CameraModel
 from perception.core.errors import ConfigError
-from perception.lines.segments import FoundLines
+from perception.evaluation.lines_use import EndPointErrors, RollErrors
 
 PLAYED = """
 import sys, time
@@ -25,11 +23,12 @@ import numpy as np
 from benchmarks.lines_turns import pin, read_images, serve
 pin(sys.argv[2])
 def slow(image):
-    time.sleep(0.01)
+    end = time.process_time() + 0.01
+    while time.process_time() < end:
+        pass
     return np.full((1, 4), float(image[0, 0, 0]), dtype=np.float32), np.ones(1, dtype=np.float32)
 serve({"slow": slow, "absent": "no such package"}, read_images(sys.argv[1]))
 """
-CAMERA = CameraModel(100, 80, np.array([[100.0, 0.0, 49.5], [0.0, 100.0, 39.5], [0.0, 0.0, 1.0]]))
 
 
 def verdicts(targets) -> dict[str, bool | None]:
@@ -103,41 +102,19 @@ def test_segments_agree_whatever_the_order_of_their_ends():
     assert lines_parity.share_within(found, wanted[:0]) == 1.0
 
 
-def test_ends_stand_on_the_true_segment_that_lies_beside():
-    truth = np.array([[10.0, 10, 60, 10], [10, 12, 60, 12], [30, 0, 30, 70]])
-    feet = lines_use.feet_of(np.array([20.0, 12.5, 50, 12.2]), truth)
-    np.testing.assert_allclose(feet, [[20.0, 12.0], [50.0, 12.0]], atol=1e-9)
-    for lonely in ([20.0, 30, 50, 30], [20, 12, 50, 16], [20, 12, 80, 12]):  # aside, turned, too long
-        assert len(lines_use.feet_of(np.array(lonely, dtype=float), truth)) == 0
-
-
-def scene(points: np.ndarray | None = None) -> HeldOut:
-    """A wall 10 m ahead on the left half of the image, one at 20 m on the right half, sky in the last column."""
-    planes = np.array([[0.0, 0.0, 1.0, 10.0], [0.0, 0.0, 1.0, 20.0]])
-    surfaces = np.zeros((80, 100), dtype=np.int32)
-    surfaces[:, 50:], surfaces[:, 97:] = 1, -1
-    points = np.zeros((0, 3), dtype=np.float32) if points is None else points
-    T_world_camera = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
-    return HeldOut("a.jpg", CAMERA, T_world_camera, points, planes, surfaces)
-
-
-def test_the_true_point_of_an_edge_lies_on_the_nearer_surface():
-    np.testing.assert_allclose(lines_use.surface_point(scene(), np.array([49.5, 39.5])), [0.0, 0.0, 10.0])
-    np.testing.assert_allclose(lines_use.surface_point(scene(), np.array([50.4, 39.5]))[2], 10.0)
-    np.testing.assert_allclose(lines_use.surface_point(scene(), np.array([69.5, 39.5])), [4.0, 0.0, 20.0])
-    assert lines_use.surface_point(scene(), np.array([99.0, 5.0])) is None
-
-
-def test_ends_in_space_are_as_far_off_as_their_depth_is():
-    rows, columns = np.mgrid[5:75:3, 3:48:3].reshape(2, -1)
-    rays = CAMERA.rays(np.stack([columns, rows], axis=1).astype(float))
-    segments = np.array([[20.0, 10, 20, 70]], dtype=np.float32)
-    found = FoundLines(segments, np.ones(1, dtype=np.float32))
-    for depth in (10.0, 10.2):
-        errors, lifted = lines_use.end_errors(scene((rays * depth).astype(np.float32)), found, segments)
-        assert lifted == 1
-        np.testing.assert_allclose(errors[:, 0], 10.0)
-        np.testing.assert_allclose(errors[:, 1], (depth - 10.0) * np.hypot(1, [0.419, 0.424]), atol=0.02)
+def test_use_is_decided_by_medians_over_all_drives():
+    rolls = RollErrors([0.5, -2.0, 0.7], [0.1, 0.1, -0.3], 4)
+    ends = EndPointErrors([0.04, 0.06, 0.5, 0.08], [9.0, 11.0, 30.0, 9.5], num_segments=10, num_lifted=4, num_images=4)
+    result = Result("lines")
+    lines_use.add_use(result, rolls, ends)
+    assert result.value("perception", lines_use.USE, "images that tell an attitude") == 75.0
+    assert result.value("perception", lines_use.USE, lines_use.AT_10_M) == pytest.approx(6.0)
+    found = verdicts(lines_use.targets(result))
+    assert found[f"{lines_use.ROLL}, {lines_use.USE}"] is True
+    assert found[f"{lines_use.AT_10_M}, {lines_use.USE}"] is False
+    lines_use.add_use(result := Result("lines"), RollErrors(), EndPointErrors())
+    assert result.value("perception", lines_use.USE, lines_use.ROLL) is None
+    assert None in verdicts(lines_use.targets(result)).values()
 
 
 def test_quality_is_decided_against_what_was_asked_and_known():

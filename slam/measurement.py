@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from perception.core.types import RegistrationReport
+from slam.bev import BevEquations, BevTerm
 from slam.config import OdometryConfig
 from slam.degeneracy import Degeneracy, analyse
 from slam.local_map import LocalMap
@@ -28,8 +29,13 @@ class ScanMeasurement:
         points: np.ndarray,
         keep_weak: bool = False,
         before: np.ndarray | None = None,
+        images: BevTerm | None = None,
     ) -> None:
-        """`before` (3, 3): `Degeneracy.translation` of the scan before, None for the first."""
+        """`before` (3, 3): `Degeneracy.translation` of the scan before, None for the first.
+
+        `images`: keypoints that speak where the scan does not.
+        """
+        self.images = images
         self.keep_weak = keep_weak
         self.before = before
         self.config = config
@@ -51,7 +57,12 @@ class ScanMeasurement:
             self.degeneracy = self._analysed(pose)
         if not self.is_degenerate or self.keep_weak or equations.num_matches < self.config.filter.min_matches:
             return equations
-        HtH, Htz = without_weak_translation(equations.HtH, equations.Htz, self.degeneracy.weak_translation)
+        weak = self.degeneracy.weak_translation
+        HtH, Htz = without_weak_translation(equations.HtH, equations.Htz, weak)
+        if self.images is not None:
+            told, pull = along_weak(self.images.linearise(*pose), equations.HtH, weak)
+            HtH[:6, :6] += told * self.config.filter.point_variance  # the filter divides by it
+            Htz[:6] += pull * self.config.filter.point_variance
         return replace(equations, HtH=HtH, Htz=Htz)
 
     def _analysed(self, pose: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> Degeneracy:
@@ -96,13 +107,28 @@ def without_weak_translation(HtH: np.ndarray, Htz: np.ndarray, weak: np.ndarray)
     choose. Taking d out of the information leaves it positive semi-definite with d as its null direction. (To blank
     the rows of u instead would claim that the rotation is known as it stands, and the filter would believe it.)
     """
-    B, C = HtH[:3, 3:6], HtH[3:6, 3:6]
     modes = np.zeros((len(Htz), len(weak)))
-    modes[:3] = weak.T
-    modes[3:6] = -np.linalg.pinv(C, hermitian=True) @ B.T @ weak.T
+    modes[:6] = weak_modes(HtH, weak)
     told = HtH @ modes
     weights = np.linalg.pinv(modes.T @ told, rcond=1e-9, hermitian=True)
     return HtH - told @ weights @ told.T, Htz - told @ (weights @ (modes.T @ Htz))
+
+
+def along_weak(images: BevEquations, HtH: np.ndarray, weak: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What images say about the weak translations (K, 3) alone, as information (6, 6) and vector (6,).
+
+    What the scan determines stays its own: images tell how far along a weak motion the robot is, nothing else.
+    """
+    modes = weak_modes(HtH, weak)
+    rows = np.zeros((len(weak), 6))
+    rows[:, :3] = weak
+    return rows.T @ (modes.T @ images.information @ modes) @ rows, rows.T @ (modes.T @ images.vector)
+
+
+def weak_modes(HtH: np.ndarray, weak: np.ndarray) -> np.ndarray:
+    """The motions (6, K) of weak translations (K, 3), with the rotation that the scan would choose for each."""
+    B, C = HtH[:3, 3:6], HtH[3:6, 3:6]
+    return np.vstack([weak.T, -np.linalg.pinv(C, hermitian=True) @ B.T @ weak.T])
 
 
 def _named(axis: np.ndarray) -> str:

@@ -15,6 +15,7 @@ from perception.core.health import OK, Health, Level, worst
 from perception.core.types import ImuBatch, OdometryUpdate, RegistrationReport, Scan, SensorRig
 from perception.kernels.voxels import VoxelScratch, voxel_indices
 from slam.base_motion import odometry_of_base
+from slam.bev_aid import BevAid
 from slam.config import OdometryConfig, RegistrationConfig
 from slam.deskew import Motion, deskew
 from slam.filter import Correction, Filter, Snapshot
@@ -50,9 +51,11 @@ class LidarInertialOdometry:
 
     _newest_end_ns: int  # of all scans received
 
-    def __init__(self, config: OdometryConfig, rig: SensorRig) -> None:
+    def __init__(self, config: OdometryConfig, rig: SensorRig, images: BevAid | None = None) -> None:
+        """`images`: keypoints of bird's-eye images that help where geometry says too little; none by default."""
         self.config = config
         self.rig = rig
+        self.images = images
         self._counts: Counter[str] = Counter()
         self.motion_model = MotionModel(config, rig, self._counts)
         self.local_map = LocalMap(config.map)
@@ -94,7 +97,8 @@ class LidarInertialOdometry:
 
     def counters(self) -> dict[str, int]:
         """What came, and what was dropped or done in a lesser way so far, by reason."""
-        return {**self._counts, "imu samples overflown": self.motion_model.buffer.num_overflown}
+        images = {} if self.images is None else self.images.counts
+        return {**self._counts, **images, "imu samples overflown": self.motion_model.buffer.num_overflown}
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know, each a sentence."""
@@ -108,6 +112,8 @@ class LidarInertialOdometry:
         self._first: Sweep | None = None  # until the second scan is registered
         self._share = MatchShare()
         self._translation: np.ndarray | None = None  # what the scans so far said about it, see `slam.degeneracy`
+        if self.images is not None:
+            self.images.reset()
         self._health = OK
 
     def _process_ready(self, is_last: bool = False) -> list[OdometryUpdate]:
@@ -156,6 +162,8 @@ class LidarInertialOdometry:
         points = self._deskewed(filter_, sweep, motion)
         sparse = self._sparse(points)
         measurement = self._measurement(sparse)
+        if self.images is not None and self._first is None:
+            measurement.images = self.images.look(points, filter_.state, self._translation)
         prior = filter_.snapshot()
         correction = filter_.update(measurement) if len(sparse) >= self.config.filter.min_points else None
         if correction is not None and self._may_be_misplaced(measurement):
@@ -213,6 +221,8 @@ class LidarInertialOdometry:
             self._extend_map(filter_, match.points)
         if match.is_accepted:
             self._translation = match.measurement.degeneracy.translation
+        if self.images is not None:
+            self.images.learn(filter_.state, match.is_accepted)
         num_iterations = match.correction.num_iterations if match.correction is not None else 0
         points = self._handed_out(filter_, scan, match.motion, match.points)
         return self._update(filter_, points, match.measurement.report(num_iterations), self._judge(match))

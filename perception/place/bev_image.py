@@ -53,20 +53,6 @@ def cell_centres(pixels: np.ndarray, config: BevConfig) -> np.ndarray:
     return (config.first + HALF_VOXEL - np.asarray(pixels, dtype=np.float64)[:, ::-1]) * config.resolution
 
 
-def level_rotation(R_odom_lidar: np.ndarray) -> np.ndarray:
-    """The rotation (3, 3) that takes roll and pitch, but no heading, out of the attitude of a sensor (z up in odom).
-
-    Source: the smallest rotation of the sensor's up onto z.
-    """
-    up = np.asarray(R_odom_lidar, dtype=np.float64)[2]  # z of odom in the sensor
-    axis = np.array([up[1], -up[0], 0.0])  # up x z
-    cross = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
-    cosine = float(up[2])
-    if cosine < -1.0 + 1e-9:
-        return np.diag([1.0, -1.0, -1.0])  # upside down: any horizontal axis does
-    return np.eye(3) + cross + cross @ cross / (1.0 + cosine)
-
-
 def bev_counts_twin(points: np.ndarray, config: BevConfig, R_level_lidar: np.ndarray | None = None) -> np.ndarray:
     """The definition of `bev_counts`."""
     R = _rotation(R_level_lidar)

@@ -10,7 +10,6 @@ from perception.place.bev_image import (
     bev_counts_twin,
     bev_image,
     cell_centres,
-    level_rotation,
     shaded,
 )
 from perception.place.config import BevConfig
@@ -95,17 +94,6 @@ def test_a_tilted_sensor_sees_the_same_image_once_it_is_levelled():
     want, have = bev_counts(level, config), bev_counts(seen, config, R_odom_lidar)
     assert np.mean(want != have) < 0.001
     assert np.mean(want != bev_counts(seen, config)) > 0.02
-
-
-@pytest.mark.parametrize("heading", [0.0, 0.7, 3.1])
-def test_levelling_keeps_the_heading_and_sets_the_sensor_upright(heading):
-    yaw = exp_so3(np.array([0.0, 0.0, heading]))
-    tilt = exp_so3(np.array([0.3, -0.2, 0.0]))
-    R = level_rotation(yaw @ tilt)
-    np.testing.assert_allclose(R @ (yaw @ tilt)[2], [0, 0, 1], atol=1e-12)
-    np.testing.assert_allclose(R, tilt, atol=1e-12)
-    np.testing.assert_allclose(level_rotation(yaw), np.eye(3), atol=1e-12)
-    np.testing.assert_allclose(level_rotation(np.diag([1.0, -1.0, -1.0])) @ [0, 0, -1], [0, 0, 1], atol=1e-12)
 
 
 def test_bad_input_is_refused():

@@ -10,16 +10,24 @@ from perception.commands.options import ANY_PATH, FILE, with_config
 
 
 @click.command()
-@click.argument("recording", type=ANY_PATH)
+@click.argument("recordings", metavar="RECORDING...", type=ANY_PATH, nargs=-1, required=True)
 @click.option("--out", type=ANY_PATH, required=True, help="Folder for the results; made when it is not there.")
 @click.option("--rate", default=0.0, show_default="as fast as possible", help="Times real time; waits, never drops.")
 @click.option("--stages", help="These stages, comma separated, e.g. odometry,camera.  [default: those enabled]")
+@click.option("--jobs", "num_jobs", type=click.IntRange(1, 256), help="Recordings at a time, each in its own process.")
+@click.option("--cluster", metavar="ADDRESS", help="Of a dask scheduler whose workers do the replays (extra cluster).")
+@click.option("--shard", metavar="I/N", help="Only every N-th recording, from the I-th: for array jobs of a scheduler.")
+@click.option("--retries", default=1, show_default=True, type=click.IntRange(0, 10), help="When a process is killed.")
 @with_config
 def replay(
-    recording: Path,
+    recordings: tuple[Path, ...],
     out: Path,
     rate: float,
     stages: str | None,
+    num_jobs: int | None,
+    cluster: str | None,
+    shard: str | None,
+    retries: int,
     config_file: Path | None,
     preset: str | None,
     overrides: tuple[str, ...],
@@ -30,14 +38,48 @@ def replay(
 
     RECORDING is a ROS 2 bag (sqlite3 or MCAP), a ROS 1 bag, a KITTI raw or odometry folder, or a folder of scans
     (.bin .pcd .ply .npz) with times.
+
+    Of many recordings each gets its own process and folder in --out, and one table is printed at the end. What is
+    there already, with the same settings, is kept: an interrupted batch resumes. --jobs, --cluster and --shard make a
+    batch of one recording, too.
     """
     from perception.pipeline.presets import configured
-    from perception.pipeline.results import replay_to_folder
 
     config = configured(config_file, preset, overrides)
-    loss = replay_to_folder(recording, out, config, rate, stages.split(",") if stages else None)
+    if len(recordings) > 1 or num_jobs or cluster or shard:
+        from perception.core.config import to_yaml
+        from perception.pipeline.batch import jobs_of, shard_of
+
+        arguments = _replay_arguments(rate, stages, config_file, preset, overrides)
+        jobs = shard_of(jobs_of(recordings, out, arguments, to_yaml(config), retries), shard)
+        _replay_many(jobs, num_jobs or 1, cluster)
+        return
+    from perception.pipeline.results import replay_to_folder
+
+    loss = replay_to_folder(recordings[0], out, config, rate, stages.split(",") if stages else None)
     if loss is not None:
         raise loss
+
+
+def _replay_many(jobs: list[Any], num_workers: int, cluster: str | None) -> None:
+    from perception.commands.options import show
+    from perception.pipeline.batch import raise_for, run_batch, table
+    from perception.progress import progress
+
+    with progress("recordings") as update:
+        outcomes = run_batch(jobs, num_workers, cluster, update)
+    show(table(outcomes))
+    raise_for(outcomes)
+
+
+def _replay_arguments(
+    rate: float, stages: str | None, config_file: Path | None, preset: str | None, overrides: tuple[str, ...]
+) -> list[str]:
+    """What a child is told beside its recording."""
+    given: list[tuple[str, object]] = [("--rate", rate), ("--stages", stages), ("--preset", preset)]
+    given.append(("--config", config_file.resolve() if config_file else None))
+    given.extend(("--set", override) for override in overrides)
+    return [str(word) for name, value in given if value for word in (name, value)]
 
 
 @click.command()

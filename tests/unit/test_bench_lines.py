@@ -12,7 +12,7 @@ from benchmarks.lines_peers import ADVANCED, methods
 from benchmarks.lines_players import Player
 from benchmarks.lines_turns import read_images, write_images
 from benchmarks.options import BenchOptions
-from benchmarks.result import Result
+from benchmarks.result import Result, write
 from perception.bench import names
 from perception.core.errors import ConfigError
 from perception.evaluation.lines_use import EndPointErrors, RollErrors
@@ -162,10 +162,18 @@ def test_the_summary_has_methods_with_quality_and_time_best_first():
     assert lines[3] == f"| {ADVANCED} | 74.7 | - | - | 9 | 9 |"
 
 
-def test_the_plot_is_a_picture_and_the_same_every_time():
+def test_the_plot_is_the_same_every_time_and_shown_on_the_page(tmp_path):
     pytest.importorskip("matplotlib")
     result = timed()
     result.add(ADVANCED, lines_quality.DATA, lines_quality.BEST, 74.7, "%")
     picture = lines_plot.plot(result)
     assert picture.startswith(b"\x89PNG")
     assert picture == lines_plot.plot(result)
+    write(result, tmp_path / "lines.json")
+    (tmp_path / "page.md").write_text(f"before\n{lines_plot.BEGIN}old\n{lines_plot.END}after\n")
+    lines_plot.main(*(str(tmp_path / name) for name in ("lines.json", "page.md", "images/plot.png")))
+    assert (tmp_path / "images" / "plot.png").read_bytes() == picture
+    page = (tmp_path / "page.md").read_text()
+    assert f"| {ADVANCED} | 74.7 |" in page
+    assert "](images/plot.png)" in page
+    assert "old" not in page

@@ -45,8 +45,7 @@ def plot(result: Result) -> bytes:
     """F^H by time as PNG."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=ALTERNATIVE = "F^H by time for a photo on one core, ours and the peers"
-SIZE_INCHES, dpi=DOTS_PER_INCH, layout="tight")
+    figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="tight")
     axes = figure.add_subplot()
     for name, (quality, _, _, milliseconds, _) in rows(result):
         assert quality is not None

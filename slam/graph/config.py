@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from perception.core.config import Config
+from perception.core.stamps import NS_PER_S
 
 Kernel = Literal["cauchy", "huber", "none"]
 
@@ -23,13 +24,17 @@ class OdometryNoiseConfig(Config):
 class WheelConfig(Config):
     """How far wheel odometry is trusted."""
 
-    velocity_noise: float = Field(
-        0.05, gt=0.0, le=5.0, description="Of the speed (m/s), at each sample, beside `slip`."
-    )
     slip: float = Field(0.02, ge=0.0, le=1.0, description="Standard deviation of a step per metre driven.")
+    slope: float = Field(0.2, gt=0.0, le=1.0, description="Standard deviation of the slope: m/m, and of tilts (rad).")
+    max_gap: float = Field(0.5, gt=0.0, le=10.0, description="With a longer hole (s) in the twists there is no factor.")
     turn_slip: float = Field(0.1, ge=0.0, le=1.0, description="Standard deviation of a turn per radian turned.")
     min_position: float = Field(0.02, gt=0.0, le=1.0, description="Least standard deviation (m) of a step.")
     min_rotation_deg: float = Field(0.5, gt=0.0, le=45.0, description="Least standard deviation (deg) of a turn.")
+
+    @property
+    def max_gap_ns(self) -> int:
+        """`max_gap` in nanoseconds."""
+        return round(self.max_gap * NS_PER_S)
 
 
 class GnssConfig(Config):

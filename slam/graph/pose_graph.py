@@ -101,7 +101,8 @@ class PoseGraph:
     ) -> int:
         """Take in one factor; returns its number. `initial` (4, 4): where its new pose is, else as the factor says.
 
-        `is_trusted`: it was judged before, as those of a saved map were, and is not judged again.
+        `is_trusted`: it was judged before, as those of a saved map were, and is not judged again; nor is what brings
+        a new pose, which hangs on it.
         Satellite fixes wait until their frame can be aligned. Raises `InvalidInput` for a number that was used
         before and for a factor whose poses are not there.
         """
@@ -110,9 +111,9 @@ class PoseGraph:
             raise InvalidInput(f"factor {number}: expected a number from 0 to {MAX_ID}")
         if any(number in known for known in (self.factors, self._pending.factors, self.undone, self._aligner.waiting)):
             raise InvalidInput(f"factor {number}: this number was used before; count up")
-        self._introduce(factor, initial)
+        is_needed = self._introduce(factor, initial)
         self._next_id = max(self._next_id, number + 1)
-        if is_trusted:
+        if is_trusted or is_needed:
             self._trusted.add(number)
         if isinstance(factor, Position) and not self._has_datum:
             self._aligner.wait(number, factor)
@@ -180,11 +181,11 @@ class PoseGraph:
             raise InvalidInput(f"pose {pose_id}: is not in the graph")
         return self._solver.covariance(pose_id)
 
-    def _introduce(self, factor: Factor, initial: np.ndarray | None) -> None:
-        """Give the new pose of a factor, where there is one, its first value."""
+    def _introduce(self, factor: Factor, initial: np.ndarray | None) -> bool:
+        """Give the new pose of a factor, where there is one, its first value; False where there is none."""
         new = [i for i in poses_of(factor) if i not in self]
         if not new:
-            return
+            return False
         if isinstance(factor, Attitude | Position) or len(new) > 1:
             raise InvalidInput(f"pose {new[0]}: is not in the graph; add its odometry first")
         if initial is None and isinstance(factor, Prior):
@@ -194,6 +195,7 @@ class PoseGraph:
         elif initial is None:
             initial = self.pose(factor.to_id) @ inverse(factor.T_from_to)  # type: ignore[union-attr]
         self._pending.initial[new[0]] = initial
+        return True
 
     def _align_datum(self) -> np.ndarray | None:
         """`T_map_enu` at the moment when it becomes known; the fixes that waited for it are pending then."""

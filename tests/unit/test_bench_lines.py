@@ -170,10 +170,10 @@ def test_the_plot_is_the_same_every_time_and_shown_on_the_page(tmp_path):
     assert picture.startswith(b"\x89PNG")
     assert picture == lines_plot.plot(result)
     write(result, tmp_path / "lines.json")
-    (tmp_path / "page.md").write_text(f"before\n{lines_plot.BEGIN}old\n{lines_plot.END}after\n")
+    (tmp_path / "page.md").write_text(f"before\n{lines_plot.BEGIN}of yesterday\n{lines_plot.END}after\n")
     lines_plot.main(*(str(tmp_path / name) for name in ("lines.json", "page.md", "images/plot.png")))
     assert (tmp_path / "images" / "plot.png").read_bytes() == picture
     page = (tmp_path / "page.md").read_text()
     assert f"| {ADVANCED} | 74.7 |" in page
     assert "](images/plot.png)" in page
-    assert "old" not in page
+    assert "of yesterday" not in page

@@ -84,9 +84,8 @@ def targets(result: Result) -> list[Target]:
 
 
 def generated_models() -> list[str]:
-    """Packaged networks that have seen generated images alone, of full width."""
-    cards = line_models()
-    return [name for name in cards if cards[name].is_generated_data and name not in half_width_models()]
+    """Packaged networks that have seen generated images alone."""
+    return [name for name, card in line_models().items() if card.is_generated_data]
 
 
 def half_width_models() -> list[str]:

@@ -220,3 +220,26 @@ def test_a_number_is_used_once():
     graph.add_first(0, np.eye(4))
     with pytest.raises(InvalidInput, match="factor 0"):
         graph.add(Between(0, 1, np.eye(4), np.eye(6)), factor_id=0)
+
+
+def test_with_a_third_of_the_loops_false_none_of_those_is_kept_and_the_trajectory_gets_better():
+    data = laps(300, per_lap=60, every=6)
+    alone, _ = fed(data, loops=False)
+    rng = np.random.default_rng(7)
+    graph, false = PoseGraph(), set()
+    graph.add_first(0, np.eye(4))
+    closures = {loop.to_id: loop for loop in data.loops}
+    for edge in data.odometry:
+        graph.add(edge)
+        loop = closures.get(edge.to_id)
+        if loop is not None:
+            graph.add(loop)
+        if loop is not None and rng.random() < 0.5:  # another place that looks the same
+            other = int(rng.integers(0, edge.to_id - 20))
+            if abs((edge.to_id - other) % 60) > 6:
+                false.add(graph.add(Between(other, edge.to_id, loop.T_from_to, loop.information, "loop")))
+        graph.update()
+    assert len(false) > 10
+    assert false <= graph.undone.keys() and all(graph.undone.values())
+    assert len(graph.undone.keys() - false) <= 0.1 * len(data.loops)
+    assert position_error(graph.poses()[1], data.truth) < position_error(alone.poses()[1], data.truth)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LEAST_AGREEMENT = 0.999  # mean cosine of the features of torch and of ONNX, whose weights are rounded to float16
 COMPARED = ((2, 57, 57), (1, 101, 101))  # batch, height, width
+INPUT_SIZE = (201, 201)  # px of images of 40 m to each side with cells of 0.4 m
 TRACED = 57  # px; odd, so that no size becomes a constant by accident
 
 
@@ -46,6 +47,7 @@ def write_rein(network: "Rein", description: "Description", folder: Path) -> Mod
         "family": FAMILY,
         "task": TASK,
         "network": network.config.model_dump(mode="json"),
+        "input_size": INPUT_SIZE,
         "inputs": specs[:1],
         "outputs": specs[1:],
         "files": {"weights": file_entry(weights), "onnx": file_entry(onnx)},

@@ -100,7 +100,9 @@ class IndexConfig(Config):
     effort: int = Field(128, ge=8, le=65_536, description="Places that a query of the graph keeps in view.")
     retrain_growth: float = Field(4.0, ge=1.1, le=100.0, description="Lists are trained anew after growing so much.")
     num_threads: int = Field(1, ge=1, le=256, description="Of FAISS, for the whole process.")
-    candidates: int = Field(10, ge=1, le=1000, description="Nearest places that a query gives.")
+    candidates: int = Field(
+        25, ge=1, le=1000, description="Nearest places that a query gives; their images decide which is first."
+    )
     max_distance: float = Field(
         0.9, gt=0.0, le=2.0, description="Places whose descriptors lie farther apart (L2 of unit vectors) are none."
     )

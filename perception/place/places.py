@@ -87,6 +87,16 @@ class Match:
     pairs: np.ndarray  # (P, 2) int64, rows of the query and of the reference
     planar: Planar
 
+    @property
+    def score(self) -> float:
+        """What speaks for the same place: keypoints that agree, fewer where the alignment says that it is far.
+
+        0 where the alignment is refused. Candidates of the index are best ranked by it.
+        """
+        if not self.planar.is_accepted:
+            return 0.0
+        return self.planar.num_inliers / (1.0 + float(np.linalg.norm(self.planar.shift)))
+
 
 def compare(query: Landmarks, reference: Landmarks, config: PlaceConfig) -> Match:
     """Match two images and align them; `planar` takes the level query to the level reference.

@@ -35,6 +35,7 @@ CHECKPOINT, CURVES, WEIGHTS = "checkpoint.safetensors", "curves.csv", "weights.s
 FIXED = ("network",)
 START_SHARE = 0.01  # share of the second best cluster in the first pooling, relative to the best
 KMEANS_PASSES = 8
+FORWARD_DEG = (70.0, 200.0)  # field of view of sensors that look one way
 
 Progress = Callable[[int, int], None]
 
@@ -59,6 +60,9 @@ class PlaceTrainingConfig(RunConfig):
     local_weight: float = Field(0.5, ge=0.0, le=100.0, description="Of the loss of local descriptors.")
     spots: int = Field(64, ge=2, le=4096, description="Spots of each pair whose local descriptors are learned.")
     apart: float = Field(2.0, ge=0.0, le=40.0, description="Spots nearer (m) to each other are not told apart.")
+    forward_share: float = Field(
+        0.3, ge=0.0, le=1.0, description="Share of pairs seen by sensors that look one way only, 70 to 200 deg wide."
+    )
     extent: float = Field(40.0, ge=4.0, le=200.0, description="Of the images, m.")
     optimiser: OptimiserConfig = Field(default_factory=_optimiser, description="How the weights move.")
     average: AverageConfig = Field(
@@ -255,7 +259,11 @@ def _pair(
 ) -> tuple[np.ndarray, ...]:
     """Images of two views at random headings, and spots that both may show."""
     turns = rng.uniform(-np.pi, np.pi, 2)
-    images = [bev_image(_turned(world.clouds[row], turn), bev) for row, turn in zip(rows, turns)]
+    clouds = [world.clouds[row] for row in rows]
+    if rng.random() < config.forward_share:
+        ahead, width = rng.uniform(-np.pi, np.pi), np.radians(rng.uniform(*FORWARD_DEG))
+        clouds = [_ahead(cloud, ahead - world.poses[row, 2], width) for cloud, row in zip(clouds, rows)]
+    images = [bev_image(_turned(cloud, turn), bev) for cloud, turn in zip(clouds, turns)]
     lit = np.argwhere(images[0])
     if len(lit) == 0:
         lit = np.zeros((1, 2), dtype=np.int64)
@@ -265,6 +273,12 @@ def _pair(
     reach = bev.extent - 2.0 * bev.resolution
     is_seen = (np.abs(others) < reach).all(axis=1) & (len(lit) > 1)
     return images[0], images[1], _in_image(metres, bev), _in_image(others, bev), metres, is_seen
+
+
+def _ahead(cloud: np.ndarray, direction: float, width: float) -> np.ndarray:
+    """The part of a cloud within an angle `width` (rad) around a direction of the sensor."""
+    angle = np.arctan2(cloud[:, 1], cloud[:, 0]) - direction
+    return cloud[np.abs((angle + np.pi) % (2.0 * np.pi) - np.pi) < 0.5 * width]
 
 
 def _turned(cloud: np.ndarray, angle: float) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from perception.evaluation.places import PlaceScores, judge_places
 from perception.evaluation.polar_heights import polar_heights, polar_similarity
-from perception.place.places import Place, PlaceDescriber
+from perception.place.places import Place, PlaceConfig, PlaceDescriber, compare
 from perception.training.place_worlds import ROOF, SCENE, scan
 from perception.world.config import Route, WorldConfig
 from perception.world.geometry.raycast import build_accelerator
@@ -87,6 +87,22 @@ def by_network(places: Sequence[Place]) -> np.ndarray:
     """Similarity (V, V) by the global descriptors."""
     vectors = np.stack([place.descriptor for place in places])
     return vectors @ vectors.T
+
+
+def reranked(drive: Drive, places: Sequence[Place], config: PlaceConfig, count: int) -> np.ndarray:
+    """Similarity (V, V) by the global descriptors, but of the `count` best by how many keypoints agree in the plane.
+
+    This is what a robot does: candidates by the index, then their images.
+    """
+    similarity = by_network(places)
+    found = similarity.copy()
+    for query in np.flatnonzero(drive.eligible.any(axis=1)).tolist():
+        columns = np.flatnonzero(drive.eligible[query])
+        for row in columns[np.argsort(-similarity[query, columns], kind="stable")[:count]].tolist():
+            score = compare(places[query].landmarks, places[row].landmarks, config).score
+            if score > 0.0:
+                found[query, row] = 1.0 + score
+    return found
 
 
 def by_polar_heights(drive: Drive) -> np.ndarray:

@@ -27,8 +27,18 @@ class FactorJournal(Protocol):
     def add_undone(self, factor_id: int, reason: str) -> None:
         """Keep that it was undone."""
 
+    def add_judged(self, factor_id: int) -> None:
+        """Keep that the factors up to this number were judged: those of them that were not undone are to be trusted."""
+
+    @property
+    def judged_until(self) -> int:
+        """The number that `add_judged` was given last; -1: none."""
+
     def entries(self) -> Iterator[Entry]:
         """All factors that count, in the order in which they were added."""
+
+    def next_factor_id(self) -> int:
+        """The first number that no factor had."""
 
 
 class MemoryJournal:
@@ -37,6 +47,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._entries: dict[int, Entry] = {}
         self.undone: dict[int, str] = {}
+        self.judged_until = -1
 
     def add_factor(self, entry: Entry) -> None:
         """Keep one factor."""
@@ -47,6 +58,14 @@ class MemoryJournal:
         self._entries.pop(factor_id, None)
         self.undone[factor_id] = reason
 
+    def add_judged(self, factor_id: int) -> None:
+        """Trust the factors up to this number from now on."""
+        self.judged_until = max(self.judged_until, factor_id)
+
     def entries(self) -> Iterator[Entry]:
         """All factors that count."""
         return iter(list(self._entries.values()))
+
+    def next_factor_id(self) -> int:
+        """The first number that no factor had."""
+        return max([*self._entries, *self.undone], default=-1) + 1

@@ -131,7 +131,10 @@ class PoseGraph:
         loops = {n: f for n, f in pending.factors.items() if self._is_on_trial(n, f)}
         for number in loops:
             del pending.factors[number]
-        undone = self._insert(pending, datum) if pending.factors else []
+        known = {n: f for n, f in pending.factors.items() if n in self._trusted and is_guess(f)}
+        undone = self._insert(pending, datum, is_plain=bool(known)) if pending.factors else []
+        if known:
+            self._put_on_kernels(known)
         undone += self._judge([n for n, f in pending.factors.items() if is_guess(f) and n in self.factors])
         for number, loop in loops.items():
             undone += self._try(number, loop)
@@ -277,6 +280,12 @@ class PoseGraph:
         self._solver.put_back(values, number)
         self._forget(number, reason.reason)
         return [reason]
+
+    def _put_on_kernels(self, factors: dict[int, Factor]) -> None:
+        """Guesses that were judged before came without a kernel, which would hold them off while the poses are away."""
+        self._solver.iterate()
+        between = {n: f for n, f in factors.items() if isinstance(f, Between) and n in self.factors}
+        self._solver.exchange({number: translated(factor, self.config) for number, factor in between.items()})
 
     def _judge(self, guesses: list[int]) -> list[Undone]:
         """Undo new fixes and wheel factors, the worst first, until those that are left are believable."""

@@ -23,7 +23,7 @@ from perception.core.errors import PerceptionError
 from perception.core.geometry import inverse
 from perception.core.health import OK, Health, Level
 from slam.graph.config import GraphConfig
-from slam.graph.factors import Between, Factor, Prior, information_of
+from slam.graph.factors import Between, Factor, Prior, information_of, is_guess
 from slam.graph.journal import Entry, FactorJournal, MemoryJournal
 from slam.graph.messages import Command, GraphResult, Restore
 
@@ -52,11 +52,11 @@ class GraphProcess:
         self._outbox: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._results: deque[GraphResult] = deque()
         self._in_flight: deque[Command] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a factor is in the journal and on its way, or neither
         self._odometry: dict[int, np.ndarray] = {}  # keyframe -> T_odom_base
         self._poses: tuple[np.ndarray, np.ndarray] | None = None  # as last told
         self._sequence = 0
-        self._next_id = max((entry.factor_id for entry in self.journal.entries()), default=-1) + 1
+        self._next_id = self.journal.next_factor_id()
         self._heard = time.monotonic()
         self._deaths_in_a_row = 0
         self._suspect: int | None = None  # sequence of the first unanswered command at the last death
@@ -83,7 +83,7 @@ class GraphProcess:
             self.journal.add_factor(entry)
             if T_odom_base is not None:
                 self._remember(factor, T_odom_base)
-        self._send(entry=entry)
+            self._send(entry=entry)
         return entry.factor_id
 
     def settle(self) -> None:
@@ -202,9 +202,10 @@ class GraphProcess:
             for command in self._in_flight:
                 self._outbox.put(command)
             unanswered = {command.entry.factor_id for command in self._in_flight if command.entry is not None}
-        entries = [self._placed(entry) for entry in self.journal.entries() if entry.factor_id not in unanswered]
+            kept = list(self.journal.entries())
+        entries = [self._placed(entry) for entry in kept if entry.factor_id not in unanswered]
         threading.Thread(target=self._receive, args=(self._connection,), daemon=True).start()
-        self._connection.send(Restore(self.config, entries, is_careful=self._deaths_in_a_row > 0))
+        self._connection.send(Restore(self.config, entries, self.journal.judged_until, self._deaths_in_a_row > 0))
 
     def _forward(self) -> None:
         """Send what comes until the process is gone, silent for too long, or not needed any more."""
@@ -271,8 +272,13 @@ class GraphProcess:
         for item in answer.undone:
             self.journal.add_undone(item.factor_id, item.reason)
         with self._lock:
+            guesses = []
             while self._in_flight and self._in_flight[0].sequence <= answer.sequence:
-                self._in_flight.popleft()
+                entry = self._in_flight.popleft().entry
+                if entry is not None and is_guess(entry.factor):
+                    guesses.append(entry.factor_id)
+            if guesses:
+                self.journal.add_judged(max(guesses))
             if answer.ids is not None and answer.poses is not None:
                 self._poses = answer.ids, answer.poses
             self._heard = time.monotonic()

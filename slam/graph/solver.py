@@ -91,6 +91,12 @@ class Solver:
         slots = self._isam.update(graph, load().Values(), [self._slots[number]]).getNewFactorsIndices()
         self._factors[number], self._slots[number] = factor, slots[0]
 
+    def exchange(self, factors: dict[int, Any]) -> None:
+        """Put other factors in the places of many at once; takes as long as a batch optimisation."""
+        values = self.values()
+        self._factors.update(factors)
+        self._plant(values)
+
     def iterate(self) -> None:
         """One more step without news."""
         self._isam.update()

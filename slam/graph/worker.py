@@ -27,9 +27,11 @@ class Worker:
         self.latest = -1
 
     def restored(self, restore: Restore) -> GraphResult:
-        """The graph as it was; what it held was judged before."""
+        """The graph as it was."""
         start = time.perf_counter()
-        refused = [undone for entry in restore.entries for undone in self._add(entry, True)]
+        refused = [
+            undone for entry in restore.entries for undone in self._add(entry, entry.factor_id <= restore.judged_until)
+        ]
         update = self.graph.update()
         return self._result(-1, (*refused, *update.undone), start, True)
 
@@ -46,6 +48,8 @@ class Worker:
         return self._result(commands[-1].sequence, undone, start, update.is_corrected or is_asked)
 
     def _add(self, entry: Entry, is_trusted: bool) -> list[Undone]:
+        if entry.factor_id in self.graph.factors:
+            return []  # it came with the journal
         try:
             self.graph.add(entry.factor, entry.factor_id, entry.initial, is_trusted)
         except PerceptionError as error:

@@ -55,6 +55,8 @@ def write_cleaned(folder: MapFolder, moved: dict[int, np.ndarray], out: Path) ->
             target.add_keyframe(keyframe)
         for entry in folder.entries():
             target.add_factor(entry)
+        if folder.judged_until >= 0:
+            target.add_judged(folder.judged_until)
         target.save_poses(*folder.poses())
     return Cleaned(sum(map(len, moved.values())), sum(int(mask.sum()) for mask in moved.values()))
 

@@ -23,7 +23,7 @@ from perception.core.config import Config, validated
 from perception.core.errors import ConfigError, InvalidInput, MapError
 from perception.core.files import inside, write_atomic
 from perception.core.geometry import inverse
-from slam.graph.factors import MAX_ID, Between, check_pose, poses_of
+from slam.graph.factors import MAX_ID, check_pose, poses_of
 from slam.graph.journal import Entry
 from slam.maps.arrays import read_arrays, write_arrays
 from slam.maps.config import MapsConfig
@@ -70,6 +70,7 @@ class MapFolder:
         self.card = _card(self.path)
         self.keyframes: dict[int, KeyframeInfo] = {}
         self.undone: dict[int, str] = {}
+        self.judged_until = -1
         self.notes: list[str] = []  # what was lost or left out when the map was opened
         self._entries: dict[int, Entry] = {}
         self._left_out: list[dict[str, Any]] = []  # records that say so
@@ -151,15 +152,21 @@ class MapFolder:
     def add_factor(self, entry: Entry) -> None:
         """Add a factor of the graph. Raises `MapError`."""
         with self._mutex:
-            self._open_writer().add(*factor_record(entry))
+            self._open_writer().add(*factor_record(entry), is_last=False)  # with the next keyframe
             self._entries[entry.factor_id] = entry
 
     def add_undone(self, factor_id: int, reason: str) -> None:
         """A factor does not count any more. Raises `MapError`."""
         with self._mutex:
-            self._open_writer().add({"type": "undone", "id": factor_id, "reason": reason[:1000]})
+            self._open_writer().add({"type": "undone", "id": factor_id, "reason": reason[:1000]}, is_last=False)
             self._entries.pop(factor_id, None)
             self.undone[factor_id] = reason
+
+    def add_judged(self, factor_id: int) -> None:
+        """Factors up to this number were judged. Raises `MapError`."""
+        with self._mutex:
+            self._open_writer().add({"type": "judged", "id": factor_id}, is_last=False)
+            self.judged_until = max(self.judged_until, factor_id)
 
     def save_poses(self, ids: np.ndarray, poses: np.ndarray) -> None:
         """Keep optimised poses `T_map_base` (N, 4, 4), whole or not at all. Raises `MapError`."""
@@ -173,6 +180,14 @@ class MapFolder:
         """Factors that count, in the order in which they were added."""
         with self._mutex:
             return iter(list(self._entries.values()))
+
+    def next_factor_id(self) -> int:
+        """The first number that no factor had."""
+        return max([*self._entries, *self.undone], default=-1) + 1
+
+    def next_keyframe_id(self) -> int:
+        """The first number that no keyframe has."""
+        return max(self.keyframes, default=-1) + 1
 
     def load(self, keyframe_id: int) -> Keyframe:
         """A keyframe with its cloud; those used last stay in memory. Raises `MapError`."""
@@ -285,6 +300,8 @@ class MapFolder:
                 number = _number(header, "id")
                 self._entries.pop(number, None)
                 self.undone[number] = str(header.get("reason", ""))
+            case "judged":
+                self.judged_until = max(self.judged_until, _number(header, "id"))
             case "left out":
                 self.keyframes.pop(header.get("keyframe", -1), None)
                 self._entries.pop(header.get("factor", -1), None)
@@ -304,19 +321,6 @@ class MapFolder:
             self.notes.append(f"keyframe {last} is left out: its factor was not written any more")
             self._left_out.append({"type": "left out", "keyframe": last})
             del self.keyframes[last]
-
-
-def next_ids(folder: MapFolder) -> tuple[int, int]:
-    """The first free numbers of keyframes and of factors."""
-    keyframe = max(folder.keyframes, default=-1) + 1
-    factor = max([*(entry.factor_id for entry in folder.entries()), *folder.undone], default=-1) + 1
-    return keyframe, factor
-
-
-def odometry_edges(folder: MapFolder) -> int:
-    """How many relative poses of the odometry count."""
-    factors = (entry.factor for entry in folder.entries())
-    return sum(isinstance(factor, Between) and factor.kind == "odometry" for factor in factors)
 
 
 def _problem(check: Callable[[], object]) -> str | None:

@@ -61,6 +61,7 @@ def import_g2o(source: Path, out: Path) -> Imported:
             folder.add_keyframe(Keyframe(number, (row + 1) * PERIOD_NS, _rigid(poses[row]), empty))
         for number, factor in graph.factors.items():
             folder.add_factor(Entry(number, factor))
+        folder.add_judged(max(graph.factors))
         folder.save_poses(ids, np.stack([_rigid(T) for T in poses]))
     return Imported(len(ids), len(graph.factors), graph.chi2())
 

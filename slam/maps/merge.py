@@ -12,7 +12,7 @@ from slam.graph.config import GraphConfig
 from slam.graph.factors import Attitude, Between, Factor, Position, Prior, information_of, poses_of
 from slam.graph.journal import Entry
 from slam.graph.pose_graph import PoseGraph
-from slam.maps.folder import MapFolder, next_ids
+from slam.maps.folder import MapFolder
 
 GIVEN_POSITION, GIVEN_ROTATION = 0.5, np.deg2rad(3.0)  # how far a pose that somebody gave is trusted
 
@@ -54,7 +54,7 @@ def merge(
     if not len(first) or not len(second):
         raise InvalidInput("maps: one of them holds no keyframe; there is nothing to merge")
     _check_loops(first, second, loops)
-    offset, next_factor = next_ids(first)
+    offset, next_factor = first.next_keyframe_id(), first.next_factor_id()
     if T_first_second is None:
         T_first_second = _placed_by(first, second, loops)
         bridges: list[Between] = []
@@ -63,7 +63,7 @@ def merge(
     with MapFolder.create(out, first.config_yaml, first.card.name, first.config) as folder:
         _copy(first, folder, 0, 0)
         _copy(second, folder, offset, next_factor, T_first_second)
-        _, number = next_ids(folder)
+        number = folder.next_factor_id()
         new = [
             *(Between(x.first_id, x.second_id + offset, x.T_first_second, x.information, "loop") for x in loops),
             *bridges,
@@ -147,6 +147,7 @@ def _optimised(
     graph.settle()
     for number, reason in graph.undone.items():
         folder.add_undone(number, reason)
+    folder.add_judged(folder.next_factor_id() - 1)
     folder.save_poses(*graph.poses())
     kept = num_loops - sum(number >= first_new for number in graph.undone)
     return Merged(len(folder), len(graph.factors), kept, dict(graph.undone))

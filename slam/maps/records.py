@@ -67,14 +67,17 @@ class RecordWriter:
         if end is not None and end < self._file.tell():
             self._file.truncate(end)
 
-    def add(self, header: dict[str, Any], body: bytes = b"") -> None:
-        """Append one record. Raises `MapError` where the disk does not take it; then nothing is appended."""
+    def add(self, header: dict[str, Any], body: bytes = b"", is_last: bool = True) -> None:
+        """Append one record, and wait for the disk when it `is_last` of what belongs together.
+
+        Raises `MapError` where the disk does not take it; then nothing is appended.
+        """
         data = packed(header, body)
         start = os.fstat(self._file.fileno()).st_size
         try:
             if self._file.write(data) != len(data):
                 raise OSError("only a part was written")
-            if self.is_durable:
+            if self.is_durable and is_last:
                 os.fsync(self._file.fileno())
         except OSError as error:
             self._file.truncate(start)

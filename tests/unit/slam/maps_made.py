@@ -7,7 +7,7 @@ import numpy as np
 
 from slam.graph.factors import Between, Prior, information_of
 from slam.graph.journal import Entry
-from slam.maps.folder import MapFolder, next_ids
+from slam.maps.folder import MapFolder
 from slam.maps.keyframe import Keyframe
 from tests.unit.slam.graphs import Laps, laps
 
@@ -37,7 +37,7 @@ def append(folder, data, num, after=lambda number: None, num_points=400):
     T_odom_base = [np.eye(4)]
     for edge in data.odometry:
         T_odom_base.append(T_odom_base[-1] @ edge.T_from_to)
-    first, factor = next_ids(folder)
+    first, factor = folder.next_keyframe_id(), folder.next_factor_id()
     for number in range(first, first + num):
         folder.add_keyframe(keyframe(number, T_odom_base[number], num_points))
         new = data.odometry[number - 1] if number else Prior(0, np.eye(4), information_of(1e-6, 1e-6))

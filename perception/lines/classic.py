@@ -8,6 +8,7 @@ import numpy as np
 from perception.core.errors import InvalidInput
 from perception.core.types import check
 from perception.kernels import lsd
+from perception.lines import selection as selections
 from perception.lines.config import LsdConfig
 from perception.lines.segments import FoundLines
 from perception.lines.selection import Selection, selected
@@ -46,7 +47,7 @@ class ClassicLsd:
     def warm_up(self, size: tuple[int, int] = (480, 640)) -> None:
         """Do now what the first image of `size` (height, width) would wait for."""
         self.detect(np.zeros(size, dtype=np.uint8))
-        lsd.warm_up()
+        warm_up()
 
     def close(self) -> None:
         """Nothing is held that must be freed."""
@@ -87,3 +88,9 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
     if min(pixels.shape[:2]) < 1:
         raise InvalidInput(f"pixels: {pixels.shape[1]}x{pixels.shape[0]} px; give an image with pixels")
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if color else np.ascontiguousarray(pixels)
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from the cache."""
+    lsd.warm_up()
+    selections.warm_up()

@@ -73,7 +73,7 @@ class LinesConfig(Config):
     max_segments: int = Field(10_000, ge=1, le=1_000_000, description="Best segments of an image that are kept.")
     is_merged: bool = Field(False, description="Join collinear neighbours.")
     has_validation: bool = Field(
-        False, description="Segments of lsdnet must pass the test of LSD on their map of directions."
+        False, description="Segments of lsdnet must pass the test of LSD (lsd.min_log_nfa) on their map of directions."
     )
     vanishing: VanishingConfig = Field(default_factory=VanishingConfig, description="Where segments point to.")
 

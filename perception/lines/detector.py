@@ -1,22 +1,25 @@
 """The detector: an image of any size in, segments of that image out. Resize, network, regions, and back."""
 
-import cv2
+from collections import OrderedDict
+
 import numpy as np
 
 from perception.core.errors import InvalidInput, ModelError
 from perception.core.types import check
 from perception.inference.model_card import Model, ModelCard, open_model
 from perception.inference.runtime import Runtime, make_runtime
-from perception.kernels import images
+from perception.kernels import line_input
+from perception.kernels.line_input import CHANNELS, Scaler
 from perception.lines import segments as regions
+from perception.lines import selection as selections
 from perception.lines.classic import ClassicLsd
 from perception.lines.config import LinesConfig
 from perception.lines.segments import FoundLines, RegionFinder
-from perception.lines.selection import Selection, selected
+from perception.lines.selection import Selection, selected, validated
 
 TASK = "lines"
 HEAT, ANGLE = "heat", "angle"  # names of the outputs
-CHANNELS = 3
+MAX_SIZES = 16  # of images whose tables are kept, e.g. cameras of a robot
 
 
 class LineDetector:
@@ -34,6 +37,7 @@ class LineDetector:
         shape = (CHANNELS, *self._size) if self._is_planar else (*self._size, CHANNELS)
         self._tensor = np.zeros((1, *shape), dtype=np.float32)
         self._finder = RegionFinder(config.regions)
+        self._scalers: OrderedDict[tuple[int, int], Scaler] = OrderedDict()
 
     def detect(self, pixels: np.ndarray) -> FoundLines:
         """Segments in pixels (H, W, 3) uint8 RGB or (H, W) grey, in px of them, best first.
@@ -49,10 +53,7 @@ class LineDetector:
         check("pixels", pixels, (None, None, CHANNELS) if color else (None, None), np.uint8)
         if pixels.size == 0:
             raise InvalidInput(f"pixels: {pixels.shape[1]}x{pixels.shape[0]} px; give an image with pixels")
-        scaled = cv2.resize(images.SHARES[pixels], self._size[::-1], interpolation=cv2.INTER_LINEAR)
-        if not color:
-            scaled = np.repeat(scaled[..., None], CHANNELS, axis=2)
-        self._tensor[0] = scaled.transpose(2, 0, 1) if self._is_planar else scaled
+        self._scaler(pixels.shape[0], pixels.shape[1])(pixels, self._tensor[0])
         return self._tensor
 
     def lines(self, outputs: dict[str, np.ndarray], size: tuple[int, ...]) -> FoundLines:
@@ -65,6 +66,8 @@ class LineDetector:
                 f"{self.card.name}: {error} on {self.runtime.backend} with {self.runtime.precision}; use "
                 f"lines.precision=f32 or another backend"
             ) from None
+        if self.config.has_validation:
+            found = validated(found, angle, self.config.regions.chord, self.config.lsd.min_log_nfa)
         factors = np.array([size[1] / heat.shape[1], size[0] / heat.shape[0]] * 2, dtype=np.float32)
         half = np.float32(0.5)
         return selected(FoundLines((found.segments + half) * factors - half, found.scores), self.selection)
@@ -73,11 +76,19 @@ class LineDetector:
         """Do now what the first image of `size` (height, width) would wait for."""
         self.runtime.warm_up({self.card.inputs[0].name: self._tensor.shape})
         self.prepare(np.zeros((*size, CHANNELS), dtype=np.uint8))
-        regions.warm_up()
+        warm_up()
 
     def close(self) -> None:
         """Free what the runtime holds."""
         self.runtime.close()
+
+    def _scaler(self, height: int, width: int) -> Scaler:
+        scaler = self._scalers.get((height, width))
+        if scaler is None:
+            if len(self._scalers) >= MAX_SIZES:
+                self._scalers.popitem(last=False)
+            scaler = self._scalers[height, width] = Scaler((height, width), self._size, self._is_planar)
+        return scaler
 
 
 def open_line_detector(config: LinesConfig, size: tuple[int, int]) -> LineDetector | ClassicLsd:
@@ -130,4 +141,5 @@ def check_card(card: ModelCard) -> None:
 def warm_up() -> None:
     """Compile the kernels, or load them from the cache. No model is opened."""
     regions.warm_up()
-    ClassicLsd(LinesConfig().lsd).warm_up((64, 64))
+    selections.warm_up()
+    line_input.warm_up()

@@ -109,7 +109,7 @@ class RegionFinder:
         self._digits = np.empty(line_support.NUM_DIGITS, dtype=np.int32)
         self._bounds = np.empty(most + 1, dtype=np.int32)
         self._sums = np.empty((most, 2), dtype=np.float32)
-        self._work = np.empty((2, num))
+        self._work = np.empty((3, num))
         self._segments = np.empty((line_fit.MAX_PARTS * most, 5), dtype=np.float32)
         self._region_of = np.empty(line_fit.MAX_PARTS * most, dtype=np.int32)
         self._shape = shape[0], shape[1]

@@ -53,7 +53,7 @@ def fitted(stored, photo, bandwidth):
     bounds = np.append(starts, len(ids)).astype(np.int32)
     out = np.empty((8 * len(numbers), 5), dtype=np.float32), np.empty(8 * len(numbers), dtype=np.int32)
     members = np.arange(len(ids), dtype=np.int32)
-    work = np.empty((2, len(ids)))
+    work = np.empty((3, len(ids)))
     given = rows << 16 | columns, fields, members, bounds, len(numbers), bandwidth, False, work
     num = line_fit.fit(*given, *out)
     return out[0][:num], numbers[out[1][:num]]

@@ -28,6 +28,7 @@ from tests.unit.slam.maps_made import append, made, straight
 GRAPHS = ("intel", "kitti_00", "parking-garage", "sphere2500")
 NUM_KEYFRAMES, PER_LAP, EVERY = 5000, 500, 25
 UPDATES, BESIDE, FOLDER = f"{NUM_KEYFRAMES} keyframes", "front end", "map folder"
+FLEET = "4 x kitti_raw_0005"
 NUM_SCANS, PERIOD = 200, 0.1  # of the front end beside; s
 NUM_KILLS = 50
 
@@ -37,6 +38,7 @@ def run(options: BenchOptions) -> Result:
     result = Result("backend", machine(), versions(["numpy", "numba", "gtsam"]))
     groups: dict[str, Callable[[BenchOptions, Result], None]] = {
         "graphs": graphs, "updates": updates, "beside": beside, "folder": folder,
+        "fleet": fleet,
     }  # fmt: skip
     check_only(groups, options)
     measure_groups(groups, options, result)
@@ -157,6 +159,24 @@ def folder(options: BenchOptions, result: Result) -> None:
         lost = _killed(Path(name) / "killed", NUM_KILLS if options.long else 8)
         result.add(OURS, FOLDER, "kills", len(lost), "")
         result.add(OURS, FOLDER, "lost, most", max(lost), "keyframes")
+
+
+def fleet(options: BenchOptions, result: Result) -> None:
+    """Four replays of a recording, one after the other and two at a time."""
+    from perception.pipeline.batch import FINISHED, jobs_of, run_batch
+
+    took = {}
+    for workers in (1, 2):
+        with tempfile.TemporaryDirectory() as name:
+            jobs = jobs_of([SHARED / "kitti_raw_0005"] * 4, Path(name))
+            start = time.perf_counter()
+            outcomes = run_batch(jobs, workers)
+            took[workers] = time.perf_counter() - start
+            failed = [outcome.reason for outcome in outcomes if outcome.status != FINISHED]
+            if failed:
+                raise RuntimeError(failed[0])
+        result.add(OURS, FLEET, f"{workers} at a time", took[workers], "s")
+    result.add(OURS, FLEET, "speed-up of two", took[1] / took[2], "x")
 
 
 def _killed(place: Path, kills: int) -> list[int]:

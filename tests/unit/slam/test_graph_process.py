@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 
@@ -16,7 +18,7 @@ pytest.importorskip("gtsam", reason="the pose graph needs gtsam")
 
 from slam.graph.journal import MemoryJournal
 from slam.graph.pose_graph import PoseGraph
-from slam.graph.process import GraphProcess
+from slam.graph.process import ROOT, GraphProcess
 
 DATA = laps(120, per_lap=60)
 CLOSURES = {loop.to_id: loop for loop in DATA.loops}
@@ -166,3 +168,9 @@ def test_the_process_ends_with_its_front_end():
     pid = graph.pid
     graph.close()
     until(lambda: not os.path.exists(f"/proc/{pid}"), "it lives on")  # noqa: PTH110
+
+
+def test_the_front_end_itself_does_not_load_gtsam():
+    code = "import slam.graph.process, slam.maps.folder, sys; print('gtsam' in sys.modules, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

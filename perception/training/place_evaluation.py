@@ -13,7 +13,7 @@ import numpy as np
 from perception.evaluation.places import PlaceScores, judge_places
 from perception.evaluation.polar_heights import polar_heights, polar_similarity
 from perception.place.places import Place, PlaceConfig, PlaceDescriber, compare
-from perception.training.place_worlds import ROOF, SCENE, scan
+from perception.training.place_worlds import ROOF, SCENE, scan, scatter_of
 from perception.world.config import Route, WorldConfig
 from perception.world.geometry.raycast import build_accelerator
 from perception.world.scene import build_scene
@@ -46,7 +46,7 @@ def there_and_back(route: Route, seed: int, spacing: float, max_keyframes: int =
     for turn, shift in ((0.0, 0.0), (np.pi, 0.5 * spacing)):
         values = course.derivative(stations + shift, 0)
         heading = values[:, 3] + turn
-        side = SIDE * rng.uniform(0.5, 1.0) * np.stack([np.sin(heading), -np.cos(heading)], axis=1)
+        side = scatter_of(route, SIDE) * rng.uniform(0.5, 1.0) * np.stack([np.sin(heading), -np.cos(heading)], axis=1)
         for row in np.column_stack([values[:, :2] + side, values[:, 2], heading]):
             poses.append(row)
             clouds.append(scan(world, row, ROOF, rng))

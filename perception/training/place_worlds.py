@@ -20,6 +20,7 @@ from perception.core.geometry import exp_so3
 from perception.kernels.voxels import VoxelScratch, voxel_indices
 from perception.world.config import Route, SceneConfig, WorldConfig
 from perception.world.geometry.raycast import Accelerator, Rays, build_accelerator, cast, no_movers
+from perception.world.layout import INDOOR
 from perception.world.motion import Course
 from perception.world.scene import build_scene
 
@@ -28,6 +29,7 @@ MAX_STORED = 320.0  # m
 REACH = 60.0  # m: what an image of 40 m to each side may show at any heading
 THINNED = 0.2  # m: half a voxel of the images
 PLACES_STREAM = 1  # of random numbers
+INDOOR_SCATTER = 0.4  # m
 SCENE = SceneConfig(leaves_per_tree=80, clutter=0.5, num_pedestrians=0, num_animals=0, num_moving_cars=0)
 
 
@@ -104,10 +106,15 @@ def see_world(config: PlaceWorldsConfig, route: Route, seed: int) -> PlaceViews:
     count = max(2, min(config.max_places, int(course.length / config.spacing)))
     places = np.repeat(np.arange(count), config.views)
     stations = (places + rng.uniform(-0.1, 0.1, len(places))) * (course.length / count)
-    poses = _poses(course, stations, config.scatter, rng)
+    poses = _poses(course, stations, scatter_of(route, config.scatter), rng)
     sensors = [ROOF if config.is_one_sensor else any_sensor(rng) for _ in places]
     clouds = [scan(world, pose, sensor, rng) for pose, sensor in zip(poses, sensors)]
     return PlaceViews(clouds, poses[:, [0, 1, 3]], places, f"{route}-{seed}")
+
+
+def scatter_of(route: Route, scatter: float) -> float:
+    """What of an offset (m) from the course is free of walls: a corridor is narrower than a street."""
+    return min(scatter, INDOOR_SCATTER) if route in INDOOR else scatter
 
 
 def scan(world: Accelerator, pose: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:

@@ -10,6 +10,7 @@ from numba import njit
 
 from perception.kernels.line_support import COS, HEAT, JIT, SIN
 
+NUM_NEIGHBOURS = 8
 NUMBER = np.uint64(0xFFFFFFFF)  # lower half of an entry of the order
 
 
@@ -24,9 +25,10 @@ def grow(numbers, places, fields, order, firsts, limits, members, bounds, sums):
     """
     flat = numbers.reshape(-1)
     stride, one = np.uint64(numbers.shape[1]), np.uint64(1)
-    offsets = np.empty(9, dtype=np.uint64)
-    for side in range(9):
-        offsets[side] = np.uint64(side // 3) * stride + np.uint64(side % 3)
+    offsets = np.empty(NUM_NEIGHBOURS, dtype=np.uint64)
+    for side in range(NUM_NEIGHBOURS):
+        place = side + (side >= NUM_NEIGHBOURS // 2)  # not the pixel itself
+        offsets[side] = np.uint64(place // 3) * stride + np.uint64(place % 3)
     cosine = np.float32(1.0) - limits[0] / np.float32(2.0)
     cosine *= cosine
     deviation = limits[1]
@@ -50,7 +52,7 @@ def grow(numbers, places, fields, order, firsts, limits, members, bounds, sums):
         while next_ < end:
             start = places[members[next_]] - stride - one
             next_ += 1
-            for side in range(9):
+            for side in range(NUM_NEIGHBOURS):
                 place = start + offsets[side]
                 number = flat[place]
                 if number < low or number >= high:

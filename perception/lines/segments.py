@@ -15,6 +15,7 @@ from perception.kernels import line_fit, line_regions, line_support
 from perception.lines.config import RegionsConfig
 
 NUM_LEVELS = 255  # of heat in the local threshold
+MAX_SIDE = 32_767  # px of a map: rows and columns share 32 bits
 ROUNDING = 1e-5  # of sigmoids: that of ONNX Runtime may answer 1.0000001
 
 
@@ -133,6 +134,8 @@ def check_maps(heat: np.ndarray, angle: np.ndarray) -> None:
     check("angle", angle, heat.shape, np.float32)
     if heat.size == 0:
         raise InvalidInput(f"heat: {heat.shape[1]}x{heat.shape[0]} px; give a map with pixels")
+    if max(heat.shape) > MAX_SIDE:
+        raise InvalidInput(f"heat: {heat.shape[1]}x{heat.shape[0]} px; give a map of {MAX_SIDE} at most")
     for name, values in (("heat", heat), ("angle", angle)):
         if not (values.min() >= -ROUNDING and values.max() <= 1 + ROUNDING):
             raise InvalidInput(f"{name}: has values outside 0 to 1, or not finite")

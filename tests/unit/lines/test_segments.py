@@ -152,6 +152,7 @@ def test_maps_in_memory_of_any_order_and_read_only_give_the_same():
         (np.zeros((4, 4), dtype=np.float32), np.zeros((4, 5), dtype=np.float32)),
         (np.zeros((0, 4), dtype=np.float32), np.zeros((0, 4), dtype=np.float32)),
         (np.zeros((1, 4, 4), dtype=np.float32), np.zeros((1, 4, 4), dtype=np.float32)),
+        (np.zeros((1, 32_768), dtype=np.float32), np.zeros((1, 32_768), dtype=np.float32)),
     ],
 )
 def test_impossible_maps_are_refused(heat, angle):

@@ -34,7 +34,8 @@ def replay(
 ) -> None:
     """Run the pipeline over RECORDING and write the trajectory, the metrics and report.html to --out.
 
-    With --set detection.is_enabled=true it finds objects in the images, too, and writes detections.json.
+    With --set detection.is_enabled=true it finds objects in the images, too, and writes detections.json; with
+    --set lines.is_enabled=true line segments, and lines.json.
 
     RECORDING is a ROS 2 bag (sqlite3 or MCAP), a ROS 1 bag, a KITTI raw or odometry folder, or a folder of scans
     (.bin .pcd .ply .npz) with times.

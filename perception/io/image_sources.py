@@ -7,7 +7,7 @@ from typing import Literal
 
 from perception.core.errors import InvalidInput
 from perception.core.stamps import NS_PER_S
-from perception.core.types import Detections, ImageFrame
+from perception.core.types import Detections, ImageFrame, LineSegments
 from perception.io.bags import Bag, is_bag
 from perception.io.config import InputConfig
 from perception.io.detection_results import image_name
@@ -162,6 +162,6 @@ def _bag_source(path: Path, config: InputConfig) -> ImageSource:
     return ImageSource(path, "recording", sum(camera.image.count for camera in cameras), 0.0, frames, bag.losses)
 
 
-def name_of(frame: ImageFrame | Detections) -> str:
+def name_of(frame: ImageFrame | Detections | LineSegments) -> str:
     """What an image of a recording is called in results."""
     return image_name(frame.frame_id, frame.stamp_ns)

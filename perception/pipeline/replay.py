@@ -11,7 +11,7 @@ from perception.core.errors import DataLoss, InvalidInput
 from perception.core.geometry import inverse
 from perception.core.health import Health
 from perception.core.trajectory import Trajectory
-from perception.core.types import Detections, OdometryUpdate, RegistrationReport, Scan
+from perception.core.types import Detections, LineSegments, OdometryUpdate, RegistrationReport, Scan
 from perception.io.recording import Recording
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.full import FULL
@@ -34,13 +34,14 @@ class ReplayResult:
     wall_time: float  # s
     loss: DataLoss | None = None  # set when the recording ended early
     detections: list[Detections] | None = None  # of each image, in the order of time; None: nobody asked for them
+    lines: list[LineSegments] | None = None  # likewise
 
     def digest(self) -> str:
         """SHA-256 of stamps and poses: equal for equal trajectories, bit for bit."""
         return hashlib.sha256(self.trajectory.stamps_ns.tobytes() + self.trajectory.poses.tobytes()).hexdigest()
 
 
-RESULTS = ("odometry", "detections")  # streams that a replay keeps; other stages do not run unless asked for
+RESULTS = ("odometry", "detections", "lines")  # streams that a replay keeps; other stages do not run unless asked for
 _Pose = tuple[int, np.ndarray, RegistrationReport, Health]
 
 
@@ -51,6 +52,7 @@ class _Collector:
     sweeps: dict[int, tuple[int, int]] = field(default_factory=dict)  # by end of sweep
     runs: list[list[_Pose]] = field(default_factory=lambda: [[]])  # a reset starts a new one
     detections: list[Detections] = field(default_factory=list)
+    lines: list[LineSegments] = field(default_factory=list)
 
     def sink(self, stream: str, item: object) -> None:
         if stream == "odometry_reset":
@@ -60,6 +62,8 @@ class _Collector:
             self.runs[-1].append((odometry.stamp_ns, odometry.T_odom_base, item.report, odometry.health))
         elif stream == "detections" and isinstance(item, Detections):
             self.detections.append(item)
+        elif stream == "lines" and isinstance(item, LineSegments):
+            self.lines.append(item)
 
     def longest(self) -> list[_Pose]:
         """Poses of the longest run: those before and after a reset have no common origin."""
@@ -127,4 +131,5 @@ def _result(runner: Runner, kept: _Collector, num_scans: int, wall_time: float, 
         wall_time=wall_time,
         loss=loss,
         detections=kept.detections if "detection" in runner.workers else None,
+        lines=kept.lines if "lines" in runner.workers else None,
     )

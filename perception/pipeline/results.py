@@ -20,6 +20,7 @@ from perception.evaluation.report import RunReport, write_report
 from perception.evaluation.trajectory import TrajectoryErrors, evaluate
 from perception.io.detection_results import ResultsWriter, counted
 from perception.io.image_sources import name_of
+from perception.io.line_results import LinesWriter
 from perception.io.recording import Recording, Summary, open_recording
 from perception.io.trajectories import write_kitti, write_tum
 from perception.pipeline.config import PerceptionConfig
@@ -51,7 +52,7 @@ def replay_to_folder(
     """Replay the recording at `path` and write its results to the folder `out`.
 
     Writes odometry.tum, odometry_kitti.txt, metrics.json, config.yaml and report.html, and detections.json with
-    images.json where `config` enables detection. Returns what was lost of a
+    images.json where `config` enables detection, lines.json where it enables lines. Returns what was lost of a
     damaged recording, whose readable part was used. Raises `InvalidInput` and `ConfigError` as `open_recording` does.
     """
     from rich.console import Console
@@ -84,6 +85,7 @@ def write_results(out: Path, run: Run) -> None:
     write_kitti(out / "odometry_kitti.txt", lidar_poses(run.result, run.recording))
     write_atomic(out / "config.yaml", to_yaml(run.config))
     write_detections(out, run.result)
+    write_lines(out, run.result)
     write_report(out / "report.html", report_of(run))
     write_atomic(out / "metrics.json", json.dumps(run.metrics, indent=1, allow_nan=False))
 
@@ -95,6 +97,15 @@ def write_detections(out: Path, result: ReplayResult) -> None:
     with ResultsWriter(out) as writer:
         for detections in result.detections:
             writer.add(name_of(detections), detections)
+
+
+def write_lines(out: Path, result: ReplayResult) -> None:
+    """Write lines.json where line segments were searched."""
+    if result.lines is None:
+        return
+    with LinesWriter(out) as writer:
+        for lines in result.lines:
+            writer.add(name_of(lines), lines)
 
 
 def metrics_of(recording: Recording, result: ReplayResult, errors: TrajectoryErrors | None) -> dict[str, Any]:
@@ -128,6 +139,9 @@ def metrics_of(recording: Recording, result: ReplayResult, errors: TrajectoryErr
     }
     if result.detections is not None:
         metrics["detections"] = counted(result.detections).to_json()
+    if result.lines is not None:
+        found = sum(len(lines) for lines in result.lines)
+        metrics["lines"] = {"images": len(result.lines), "segments": found}
     if errors is not None:
         metrics["accuracy"] = errors.to_json()
     return metrics
@@ -143,7 +157,7 @@ def report_of(run: Run) -> RunReport:
         "iterations": np.array([report.num_iterations for report in result.reports]),
         "translation not determined": np.array([report.is_degenerate for report in result.reports]),
     }
-    shown = ("recording", "time", "memory_peak_mb", "health", "detections", "trajectory_sha256")
+    shown = ("recording", "time", "memory_peak_mb", "health", "detections", "lines", "trajectory_sha256")
     return RunReport(
         title=f"Replay of {run.recording.path.name}",
         summary=replace(summary, notes=(*summary.notes, *result.notes)),
@@ -197,6 +211,8 @@ def show_metrics(console: "Console", metrics: dict[str, Any]) -> None:
     if "detections" in metrics:
         found = metrics["detections"]
         console.print(f"{found['objects']} objects found in {found['images']} images, {found['tracks']} tracks")
+    if "lines" in metrics:
+        console.print(f"{metrics['lines']['segments']} line segments in {metrics['lines']['images']} images")
     if "accuracy" in metrics:
         accuracy = metrics["accuracy"]
         console.print(

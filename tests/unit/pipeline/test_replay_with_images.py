@@ -124,3 +124,25 @@ def test_a_model_that_is_not_there_ends_the_replay_that_asked_for_it(bag, monkey
     monkeypatch.setenv("PERCEPTION_MODELS", str(tmp_path))
     with pytest.raises(ModelError, match="no-such-model"):
         run(bag, detection={"is_enabled": True, "model": "no-such-model"})
+
+
+def test_a_replay_that_searches_lines_writes_them_by_the_names_of_their_images(bag, tmp_path, monkeypatch):
+    from perception.evaluation.lines_files import read_found
+    from perception.lines import detector as line_detectors
+    from perception.lines.segments import FoundLines
+
+    class Fake:
+        def detect(self, pixels):
+            return FoundLines(np.float32([[1, 2, 30, 40]]), np.float32([0.8]))
+
+    monkeypatch.setattr(line_detectors, "open_line_detector", lambda config, size: Fake())
+    config = PerceptionConfig.model_validate({"lines": {"is_enabled": True}})
+    recording = open_recording(bag, config.input)
+    result = replay(recording, config)
+    assert len(result.lines) == 4 * NUM_SCANS
+    write_results(tmp_path / "out", finished(recording, config, result))
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["lines"] == {"images": 4 * NUM_SCANS, "segments": 4 * NUM_SCANS}
+    first = result.lines[0]
+    found = read_found(tmp_path / "out" / "lines.json").of(f"{first.frame_id}/{first.stamp_ns}", (64, 48))
+    np.testing.assert_allclose(found.segments, [[1, 2, 30, 40]], atol=0.01)

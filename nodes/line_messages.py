@@ -14,6 +14,7 @@ from perception.lines.segments3d import Segments3d
 from perception.lines.vanishing import Attitude, VanishingPoints, level_from_camera
 
 DATATYPES = {"<f4": PointField.FLOAT32, "<i4": PointField.INT32, "<u4": PointField.UINT32}
+FIELD_BYTES = 4
 UNKNOWN_VARIANCE = 1e6  # rad^2, of a heading that nothing tells
 MARKER_SECONDS = 1  # a marker disappears so long after the camera fell silent
 WIDTH, WIDTH_3D = 0.003, 0.02  # m, of drawn lines; in the image plane at a depth of 1 m, and in space
@@ -28,8 +29,8 @@ def table_to(stamp_ns: int, frame_id: str, columns: dict[str, np.ndarray]) -> Po
         table[name] = values
     message = PointCloud2(header=header_of(stamp_ns, frame_id), height=1, width=len(table), is_dense=True)
     message.fields = [
-        PointField(name=name, offset=table.dtype.fields[name][1], datatype=DATATYPES[kind], count=1)
-        for name, kind in kinds
+        PointField(name=name, offset=FIELD_BYTES * row, datatype=DATATYPES[kind], count=1)
+        for row, (name, kind) in enumerate(kinds)
     ]
     message.point_step, message.row_step = table.dtype.itemsize, table.nbytes
     message.data = filled(table)

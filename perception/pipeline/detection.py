@@ -1,15 +1,13 @@
 """The detection stage: objects in the images of all cameras, followed from image to image of each."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perception.core.errors import ModelError, PerceptionError
-from perception.core.health import OK, Health, Level
 from perception.core.types import Detections, ImageFrame
 from perception.detection.config import DetectionConfig
+from perception.pipeline.network_stage import NetworkStage
 from perception.pipeline.spec import MAX_SOURCES, Output
 
 if TYPE_CHECKING:
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from perception.detection.tracking.appearance import Appearance
     from perception.detection.tracking.tracker import Tracker
     from perception.pipeline.config import PerceptionConfig
-
-FAILING = 3  # images in a row whose answers are refused: the stage says that it has failed
 
 OpenDetector = Callable[[DetectionConfig, tuple[int, int]], "Detector"]  # for images of (height, width)
 
@@ -48,60 +44,23 @@ def open_configured(config: DetectionConfig, size: tuple[int, int]) -> "Detector
     return open_detector(config, size)
 
 
-class DetectionStage:
+class DetectionStage(NetworkStage):
     """One detector for all cameras, and one tracker for each of them.
 
-    The network is loaded when the first image comes. Where that fails, the stage raises the reason at every image
-    until it is made anew; other stages go on.
+    `step` returns `Detections` and the `DetectedImage` that shows them.
     """
 
     def __init__(self, config: DetectionConfig, open_detector: OpenDetector = open_configured) -> None:
+        super().__init__()
         self.config = config
-        self.events: Counter[str] = Counter()
         self._open = open_detector
-        self._detector: Detector | None = None
         self._appearance: Appearance | None = None  # of tracked objects, shared by the cameras
-        self._refusal: PerceptionError | None = None  # why there is no detector
         self._trackers: dict[str, Tracker] = {}  # by frame
-        self._wrong = ("", 0)  # why the newest answer was refused, and how many were in a row
-
-    def step(self, stream: str, item: ImageFrame) -> Iterable[Output]:
-        """Take an image of any camera; returns `Detections` and the `DetectedImage` that shows them.
-
-        Depth images are skipped. An answer of the network that is not finite is counted and gives nothing. Raises
-        `ModelError`, `ConfigError` or `MissingDependency` where there is no detector.
-        """
-        if item.is_depth:
-            self.events["depth images skipped"] += 1
-            return []
-        detector = self._ready(item)
-        self.events["images"] += 1
-        try:
-            boxes = detector.detect(item.pixels)
-        except ModelError as error:
-            self._wrong = (str(error), self._wrong[1] + 1)
-            self.events["answers refused"] += 1
-            return []
-        self._wrong = ("", 0)
-        detections = self._detections(item, boxes, detector.class_names)
-        self.events["objects"] += len(detections)
-        return [("detections", detections), ("detections_image", _shown(item, detections))]
-
-    def finish(self) -> Iterable[Output]:
-        """Nothing is held back."""
-        return []
 
     def reset(self) -> None:
         """End all tracks; the network stays, counters and the numbers of tracks go on."""
         for tracker in self._trackers.values():
             tracker.reset()
-
-    def health(self) -> Health:
-        """DEGRADED when the newest answer of the network was refused, FAILED when that goes on."""
-        reason, in_a_row = self._wrong
-        if not in_a_row:
-            return OK
-        return Health(Level.FAILED if in_a_row >= FAILING else Level.DEGRADED, reason)
 
     def notes(self) -> tuple[str, ...]:
         """Which network runs where, and why there."""
@@ -109,29 +68,14 @@ class DetectionStage:
             return ()
         return ("detection: {model} on {backend}: {choice}".format(**self.facts()),)
 
-    def counters(self) -> dict[str, int]:
-        """Images that came, what was found, and what was refused."""
-        return dict(self.events)
+    def _opened(self, size: tuple[int, int]) -> "Detector":
+        self._appearance = _appearance(self.config)
+        return self._open(self._lowered(), size)
 
-    def facts(self) -> dict[str, str]:
-        """The network and the runtime, once they are loaded."""
-        if self._detector is None:
-            return {}
-        runtime = self._detector.runtime
-        backend = f"{runtime.backend}, {runtime.precision}, {runtime.device}"
-        return {"model": self._detector.card.name, "backend": backend, "choice": runtime.choice}
-
-    def _ready(self, item: ImageFrame) -> "Detector":
-        if self._refusal is not None:
-            raise self._refusal.with_traceback(None)
-        if self._detector is None:
-            try:
-                self._appearance = _appearance(self.config)
-                self._detector = self._open(self._lowered(), item.pixels.shape[:2])
-            except PerceptionError as error:
-                self._refusal = error
-                raise
-        return self._detector
+    def _outputs(self, item: ImageFrame, found: "DetectedBoxes") -> Iterable[Output]:
+        detections = self._detections(item, found, self._detector.class_names)
+        self.events["objects"] += len(detections)
+        return [("detections", detections), ("detections_image", _shown(item, detections))]
 
     def _lowered(self) -> DetectionConfig:
         """The configuration of the detector: a tracker wants to see boxes with low scores, too."""

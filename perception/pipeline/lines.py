@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perception.core.errors import InvalidInput, MissingTransform, ModelError, PerceptionError
+from perception.core.errors import InvalidInput, MissingTransform
 from perception.core.geometry import exp_so3, inverse, transform
 from perception.core.health import OK, Health, Level
 from perception.core.stamps import NS_PER_S
@@ -14,16 +14,16 @@ from perception.core.types import ImageFrame, LineSegments, Odometry, Scan, Sens
 from perception.lines.config import LinesConfig
 from perception.lines.motion import points_at
 from perception.lines.use_config import Lines3dConfig
+from perception.pipeline.network_stage import NetworkStage
 from perception.pipeline.spec import Output
 
 if TYPE_CHECKING:
     from perception.lines.annotate import LinesImage
     from perception.lines.classic import ClassicLsd
     from perception.lines.detector import LineDetector
+    from perception.lines.segments import FoundLines
     from perception.lines.segments3d import Segments3d
     from perception.pipeline.config import PerceptionConfig
-
-FAILING = 3  # images in a row whose answers are refused: the stage says that it has failed
 
 OpenDetector = Callable[[LinesConfig, tuple[int, int]], "LineDetector | ClassicLsd"]  # for images of (height, width)
 
@@ -61,59 +61,19 @@ def open_configured(config: LinesConfig, size: tuple[int, int]) -> "LineDetector
     return open_line_detector(config, size)
 
 
-class LinesStage:
-    """One detector of line segments for all cameras.
+class LinesStage(NetworkStage):
+    """One detector of line segments for all cameras, with a network or without.
 
-    A network is loaded when the first image comes. Where that fails, the stage raises the reason at every image until
-    it is made anew; other stages go on.
+    `step` returns `LineSegments` and the `LinesImage` that shows them.
     """
 
     def __init__(self, config: LinesConfig, open_detector: OpenDetector = open_configured) -> None:
+        super().__init__()
         self.config = config
-        self.events: Counter[str] = Counter()
         self._open = open_detector
-        self._detector: LineDetector | ClassicLsd | None = None
-        self._refusal: PerceptionError | None = None  # why there is no detector
-        self._wrong = ("", 0)  # why the newest answer was refused, and how many were in a row
-
-    def step(self, stream: str, item: ImageFrame) -> Iterable[Output]:
-        """Take an image of any camera; returns `LineSegments` and the `LinesImage` that shows them.
-
-        Depth images are skipped. An answer of the network that is not finite is counted and gives nothing. Raises
-        `ModelError`, `ConfigError` or `MissingDependency` where there is no detector.
-        """
-        from perception.lines.annotate import LinesImage
-
-        if item.is_depth:
-            self.events["depth images skipped"] += 1
-            return []
-        detector = self._ready(item)
-        self.events["images"] += 1
-        try:
-            found = detector.detect(item.pixels)
-        except ModelError as error:
-            self._wrong = (str(error), self._wrong[1] + 1)
-            self.events["answers refused"] += 1
-            return []
-        self._wrong = ("", 0)
-        height, width = item.pixels.shape[:2]
-        lines = LineSegments(item.stamp_ns, item.frame_id, (width, height), found.segments, found.scores)
-        self.events["segments"] += len(lines)
-        return [("lines", lines), ("lines_image", LinesImage(item, lines, self.config.vanishing))]
-
-    def finish(self) -> Iterable[Output]:
-        """Nothing is held back."""
-        return []
 
     def reset(self) -> None:
         """Images stand for themselves; counters go on."""
-
-    def health(self) -> Health:
-        """DEGRADED when the newest answer of the network was refused, FAILED when that goes on."""
-        reason, in_a_row = self._wrong
-        if not in_a_row:
-            return OK
-        return Health(Level.FAILED if in_a_row >= FAILING else Level.DEGRADED, reason)
 
     def notes(self) -> tuple[str, ...]:
         """Which detector runs where, and why there."""
@@ -123,31 +83,22 @@ class LinesStage:
         where = f" on {facts['backend']}: {facts['choice']}" if "backend" in facts else ""
         return (f"lines: {facts['model']}{where}",)
 
-    def counters(self) -> dict[str, int]:
-        """Images that came, what was found, and what was refused."""
-        return dict(self.events)
-
     def facts(self) -> dict[str, str]:
         """The detector, and the runtime of a network, once they are loaded."""
-        if self._detector is None:
-            return {}
-        detector: Any = self._detector
-        runtime = getattr(detector, "runtime", None)
-        if runtime is None:
+        if self._detector is not None and not hasattr(self._detector, "runtime"):
             return {"model": "classic LSD"}
-        backend = f"{runtime.backend}, {runtime.precision}, {runtime.device}"
-        return {"model": detector.card.name, "backend": backend, "choice": runtime.choice}
+        return super().facts()
 
-    def _ready(self, item: ImageFrame) -> "LineDetector | ClassicLsd":
-        if self._refusal is not None:
-            raise self._refusal.with_traceback(None)
-        if self._detector is None:
-            try:
-                self._detector = self._open(self.config, item.pixels.shape[:2])
-            except PerceptionError as error:
-                self._refusal = error
-                raise
-        return self._detector
+    def _opened(self, size: tuple[int, int]) -> "LineDetector | ClassicLsd":
+        return self._open(self.config, size)
+
+    def _outputs(self, item: ImageFrame, found: "FoundLines") -> Iterable[Output]:
+        from perception.lines.annotate import LinesImage
+
+        height, width = item.pixels.shape[:2]
+        lines = LineSegments(item.stamp_ns, item.frame_id, (width, height), found.segments, found.scores)
+        self.events["segments"] += len(lines)
+        return [("lines", lines), ("lines_image", LinesImage(item, lines, self.config.vanishing))]
 
 
 class Lines3dStage:

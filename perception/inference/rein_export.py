@@ -13,6 +13,8 @@ from perception.inference.precision import compressed
 from perception.networks.rein_graph import FAMILY, INPUT, OUTPUT, TASK
 
 if TYPE_CHECKING:
+    import torch
+
     from perception.inference.export import Description
     from perception.networks.rein import Rein
 
@@ -59,7 +61,7 @@ def write_rein(network: "Rein", description: "Description", folder: Path) -> Mod
     return Model(card, folder)
 
 
-def _agreement(encoder: "object", data: bytes) -> float:
+def _agreement(encoder: "torch.nn.Module", data: bytes) -> float:
     """Least mean cosine between the features of torch and of ONNX, pixel by pixel."""
     from perception.inference.onnx import evaluator
     from perception.networks.export import answers
@@ -68,7 +70,7 @@ def _agreement(encoder: "object", data: bytes) -> float:
     for batch, height, width in COMPARED:
         images = rng.random((batch, 1, height, width), dtype=np.float32) * (rng.random((height, width)) < 0.2)
         images = images.astype(np.float32)
-        want, have = answers(encoder, [images])[0], run({INPUT: images})[OUTPUT]  # type: ignore[arg-type]
+        want, have = answers(encoder, [images])[0], run({INPUT: images})[OUTPUT]
         lengths = np.linalg.norm(want, axis=1) * np.linalg.norm(have, axis=1)
         found.append(float(((want * have).sum(axis=1) / np.maximum(lengths, 1e-12)).mean()))
     if not min(found) >= LEAST_AGREEMENT:

@@ -128,7 +128,7 @@ class PipelineNode(LifecycleNode):
         for port in self._outputs.values():
             port.hear(stream, item)
         for thread in self.threads.values():
-            if stream in thread.stage.reads and thread.put(stream, item, now_ns) and not thread.is_latest:
+            if thread.stage.takes(stream) and thread.put(stream, item, now_ns) and not thread.is_latest:
                 self.get_logger().warning(
                     f"stage {thread.stage.name} is too slow or waits: {thread.inbox.num_dropped} items dropped so far",
                     throttle_duration_sec=5.0,
@@ -136,7 +136,7 @@ class PipelineNode(LifecycleNode):
 
     def is_wanted(self, stream: str, topic: str) -> bool:
         """True while a stage has to work on the items of `stream` that come on `topic`."""
-        return any(self._has_work(stage, topic) for stage in self.pipeline.stages if stream in stage.reads)
+        return any(self._has_work(stage, topic) for stage in self.pipeline.stages if stage.takes(stream))
 
     def source_of(self, item: Any) -> str:
         """The topic that an item of a camera came from; empty when no topic has its frame."""
@@ -248,7 +248,7 @@ class PipelineNode(LifecycleNode):
 
         For these, the item arrived when the message did of which it was made.
         """
-        readers = [thread for thread in self.threads.values() if stream in thread.stage.reads]
+        readers = [thread for thread in self.threads.values() if thread.stage.takes(stream)]
         if readers:
             topic = self.source_of(item)
             writer = next((thread for thread in self.threads.values() if stream in thread.stage.writes), None)

@@ -110,11 +110,22 @@ class StageThread:
         return self._worker.facts() if self._worker is not None else {}
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._drop_worker()
+
+    def _drop_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
+
+    def _work(self) -> None:
         while not self._stopping.is_set():
             try:
                 if self._restart.is_set():
                     self._restart.clear()
-                    self._worker = None
+                    self._drop_worker()
                     self.events["restarts"] += 1
                 if self._worker is None:
                     self._prepare()

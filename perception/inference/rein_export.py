@@ -1,7 +1,7 @@
 """From a place network to the files that others run: safetensors, ONNX of the encoder and a model card."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +13,6 @@ from perception.inference.precision import compressed
 from perception.networks.rein_graph import FAMILY, INPUT, OUTPUT, TASK
 
 if TYPE_CHECKING:
-    import torch
-
     from perception.inference.export import Description
     from perception.networks.rein import Rein
 
@@ -61,7 +59,7 @@ def write_rein(network: "Rein", description: "Description", folder: Path) -> Mod
     return Model(card, folder)
 
 
-def _agreement(encoder: "torch.nn.Module", data: bytes) -> float:
+def _agreement(encoder: Any, data: bytes) -> float:
     """Least mean cosine between the features of torch and of ONNX, pixel by pixel."""
     from perception.inference.onnx import evaluator
     from perception.networks.export import answers

@@ -124,6 +124,9 @@ class CameraStage:
         """Images that came, and what was done with them."""
         return dict(self.events)
 
+    def close(self) -> None:
+        """It holds nothing."""
+
     def facts(self) -> dict[str, str]:
         """Nothing besides the counts."""
         return {}

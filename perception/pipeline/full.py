@@ -4,6 +4,7 @@ from perception.pipeline.camera import make_camera, warm_up_camera
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.detection import make_detection, warm_up_detection
 from perception.pipeline.lines import make_lines, make_lines_3d, warm_up_lines, warm_up_lines_3d
+from perception.pipeline.mapping import make_mapping, warm_up_mapping
 from perception.pipeline.spec import Pipeline, Stage, latest, ordered
 from perception.pipeline.stages import make_odometry, warm_up_odometry
 
@@ -17,6 +18,17 @@ FULL = Pipeline(
             inbox=ordered(400),  # one second of 200 Hz IMU and 10 Hz scans is 210
             deadline_ms=100,
             warm_up=warm_up_odometry,
+        ),
+        Stage(
+            "mapping",
+            make_mapping,
+            reads=("odometry", "odometry_reset"),
+            also_reads=("fix", "wheels", "map_command"),
+            writes=("map_odom", "map_path", "map_grid", "loops"),
+            inbox=ordered(2000),  # 30 s of scans, fixes and 50 Hz wheels, while a place is looked for
+            deadline_ms=1000,
+            warm_up=warm_up_mapping,
+            is_enabled=lambda config: config.mapping.is_enabled,
         ),
         Stage(
             "camera",

@@ -145,6 +145,9 @@ class Lines3dStage:
         """Images and segments that got a depth, and why others did not."""
         return dict(self.events)
 
+    def close(self) -> None:
+        """It holds nothing."""
+
     def facts(self) -> dict[str, str]:
         """Nothing besides the counts."""
         return {}

@@ -77,6 +77,10 @@ class NetworkStage(ABC):
         backend = f"{runtime.backend}, {runtime.precision}, {runtime.device}"
         return {"model": self._detector.card.name, "backend": backend, "choice": runtime.choice}
 
+    def close(self) -> None:
+        """The runtime goes with the detector."""
+        self._detector = None
+
     def _ready(self, item: ImageFrame) -> Any:
         if self._refusal is not None:
             raise self._refusal.with_traceback(None)

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,7 +42,8 @@ class ReplayResult:
         return hashlib.sha256(self.trajectory.stamps_ns.tobytes() + self.trajectory.poses.tobytes()).hexdigest()
 
 
-RESULTS = ("odometry", "detections", "lines")  # streams that a replay keeps; other stages do not run unless asked for
+# Streams that a replay keeps; stages that none of them needs do not run unless asked for.
+RESULTS = ("odometry", "map_path", "detections", "lines")
 _Pose = tuple[int, np.ndarray, RegistrationReport, Health]
 
 
@@ -85,20 +87,20 @@ def replay(
     """
     kept, pace, num_scans, loss = _Collector(), Pace(rate), 0, None
     pipeline = FULL.enabled(config).producing(RESULTS) if stages is None else FULL.only(stages)
-    runner = Runner(pipeline, config, recording.rig, kept.sink)
     start = time.perf_counter()
-    try:
-        for event in recording.events(pipeline.inputs()):
-            if isinstance(event, Scan):
-                pace.wait_for(event.end_ns)
-                kept.sweeps[event.end_ns] = (event.stamp_ns, event.end_ns)
-                num_scans += 1
-                on_scan(num_scans, recording.num_scans)
-            runner.feed(stream_of(event), event)
-    except DataLoss as error:
-        loss = error
-    runner.finish()
-    return _result(runner, kept, num_scans, time.perf_counter() - start, loss)
+    with closing(Runner(pipeline, config, recording.rig, kept.sink)) as runner:
+        try:
+            for event in recording.events(pipeline.inputs()):
+                if isinstance(event, Scan):
+                    pace.wait_for(event.end_ns)
+                    kept.sweeps[event.end_ns] = (event.stamp_ns, event.end_ns)
+                    num_scans += 1
+                    on_scan(num_scans, recording.num_scans)
+                runner.feed(stream_of(event), event)
+        except DataLoss as error:
+            loss = error
+        runner.finish()
+        return _result(runner, kept, num_scans, time.perf_counter() - start, loss)
 
 
 def lidar_poses(result: ReplayResult, recording: Recording) -> np.ndarray:

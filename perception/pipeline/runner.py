@@ -27,7 +27,7 @@ class Runner:
     def feed(self, stream: str, item: Any) -> None:
         """Give one item to every stage that reads `stream`, and what they write to the next ones and to the sink."""
         for stage in self.pipeline.stages:
-            if stream in stage.reads:
+            if stage.takes(stream):
                 start = time.thread_time_ns()
                 outputs = list(self.workers[stage.name].step(stream, item))
                 if outputs:
@@ -38,6 +38,11 @@ class Runner:
         """The recording has ended: every stage gives what it held back."""
         for stage in self.pipeline.stages:
             self._deliver(self.workers[stage.name].finish())
+
+    def close(self) -> None:
+        """Every stage lets go of its processes and files."""
+        for worker in self.workers.values():
+            worker.close()
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Counters of every stage, by its name."""

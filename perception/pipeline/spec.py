@@ -38,6 +38,9 @@ class Worker(Protocol):
     def facts(self) -> dict[str, str]:
         """What it works with, by name, for diagnostics."""
 
+    def close(self) -> None:
+        """Let go of processes and files; nothing comes after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
@@ -71,6 +74,11 @@ class Stage:
     warm_up: Callable[[], None] = lambda: None  # compile or load what the first items would wait for
     on_demand: bool = False  # True: live, it works only while somebody listens to it or to a stage behind it
     is_enabled: Callable[["PerceptionConfig"], bool] = lambda config: True  # False: it is left out
+    also_reads: tuple[str, ...] = ()  # streams that help where they are; it works without them
+
+    def takes(self, stream: str) -> bool:
+        """Whether items of `stream` are for it."""
+        return stream in self.reads or stream in self.also_reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,8 @@ class Pipeline:
     def inputs(self) -> tuple[str, ...]:
         """Streams that must come from outside: from sensors or a recording."""
         written = {stream for stage in self.stages for stream in stage.writes}
-        return tuple(dict.fromkeys(name for stage in self.stages for name in stage.reads if name not in written))
+        taken = (name for stage in self.stages for name in (*stage.reads, *stage.also_reads))
+        return tuple(dict.fromkeys(name for name in taken if name not in written))
 
     def producing(self, streams: Iterable[str]) -> "Pipeline":
         """Only the stages without which `streams` could not be written: what nobody asks for is not computed."""

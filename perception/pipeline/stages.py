@@ -85,6 +85,9 @@ class OdometryStage:
         """Nothing besides the counts."""
         return {}
 
+    def close(self) -> None:
+        """It holds nothing."""
+
     def _scan(self, scan: Scan) -> list[OdometryUpdate]:
         return self.core.add_scan(scan) if self._admit("scan", scan.stamp_ns) else []
 

@@ -131,3 +131,15 @@ class VerificationConfig(Config):
     cycle_distance: float = Field(0.5, gt=0.0, le=20.0, description="Revisits agree when their cycle closes by (m),")
     cycle_deg: float = Field(3.0, gt=0.0, le=45.0, description="and by (deg),")
     cycle_drift: float = Field(0.02, ge=0.0, le=0.5, description="and so much (m) per metre of odometry in the cycle.")
+
+
+class PlaceConfig(Config):
+    """Place recognition: how places are described, found again, and proven."""
+
+    bev: BevConfig = Field(default_factory=BevConfig, description="Bird's-eye images.")
+    network: DescriptorConfig = Field(default_factory=DescriptorConfig, description="The place network.")
+    keypoints: KeypointConfig = Field(default_factory=KeypointConfig, description="Corners of the images.")
+    matching: MatchingConfig = Field(default_factory=MatchingConfig, description="Pairs of local descriptors.")
+    planar: PlanarConfig = Field(default_factory=PlanarConfig, description="Alignment of two images.")
+    index: IndexConfig = Field(default_factory=IndexConfig, description="The index of places.")
+    verification: VerificationConfig = Field(default_factory=VerificationConfig, description="Proof of a revisit.")

@@ -6,35 +6,13 @@ For odometry a scan is seen at one heading, for revisits at all eight; descripto
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import Field
 
-from perception.core.config import Config
 from perception.networks.rein_graph import NUM_ROTATIONS
 from perception.place.bev_image import bev_image, cell_centres
-from perception.place.config import (
-    BevConfig,
-    DescriptorConfig,
-    IndexConfig,
-    KeypointConfig,
-    MatchingConfig,
-    PlanarConfig,
-    VerificationConfig,
-)
+from perception.place.config import PlaceConfig
 from perception.place.descriptors import PlaceNetwork
 from perception.place.keypoints import find_keypoints, match_descriptors
 from perception.place.registration2d import Planar, align
-
-
-class PlaceConfig(Config):
-    """Place recognition: how places are described, found again, and proven."""
-
-    bev: BevConfig = Field(default_factory=BevConfig, description="Bird's-eye images.")
-    network: DescriptorConfig = Field(default_factory=DescriptorConfig, description="The place network.")
-    keypoints: KeypointConfig = Field(default_factory=KeypointConfig, description="Corners of the images.")
-    matching: MatchingConfig = Field(default_factory=MatchingConfig, description="Pairs of local descriptors.")
-    planar: PlanarConfig = Field(default_factory=PlanarConfig, description="Alignment of two images.")
-    index: IndexConfig = Field(default_factory=IndexConfig, description="The index of places.")
-    verification: VerificationConfig = Field(default_factory=VerificationConfig, description="Proof of a revisit.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,16 +1,14 @@
 """`perception map`: saved maps looked at, exported, imported, merged, cleaned."""
 
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from perception.commands.options import ANY_PATH, FILE, FOLDER, show
 
-if TYPE_CHECKING:
-    from slam.maps.folder import MapFolder
-
-FORMATS = ("pcd", "ply", "tum", "g2o", "grid")  # of perception.io.maps, which is not loaded for --help
+FORMATS = ("pcd", "ply", "tum", "g2o", "grid", "png")  # of perception.io.maps, which is not loaded for --help
 
 
 @click.group("map")
@@ -26,10 +24,11 @@ def info(folder: Path, check: bool, as_json: bool) -> None:
     """What MAP holds. The exit code is 1 when --check finds something wrong."""
     import json
 
+    from slam.maps.facts import facts_of
     from slam.maps.folder import MapFolder
 
     opened = MapFolder(folder)
-    facts = _facts(opened)
+    facts = facts_of(opened)
     problems = opened.problems() if check else []
     if as_json:
         click.echo(json.dumps({**facts, "notes": opened.notes, "problems": problems}, indent=1))
@@ -46,7 +45,10 @@ def info(folder: Path, check: bool, as_json: bool) -> None:
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="[default: as the name of OUT ends]")
 @click.option("--voxel-size", default=0.1, show_default=True, help="One point per voxel of this edge (m) in clouds.")
 def export(folder: Path, out: Path, kind: str | None, voxel_size: float) -> None:
-    """Write MAP to OUT: its cloud (pcd, ply), poses (tum), graph (g2o) or floor (grid: .pgm and .yaml)."""
+    """Write MAP to OUT: its cloud (pcd, ply), poses (tum), graph (g2o), floor (grid: .pgm and .yaml) or picture (png).
+
+    The picture shows the floor, the path of each session with its start, and the loops.
+    """
     from perception.core.errors import ConfigError
     from perception.io.maps import export as write
     from slam.maps.folder import MapFolder
@@ -113,34 +115,27 @@ def clean(folder: Path, out: Path, overrides: tuple[str, ...]) -> None:
     click.echo(f"wrote {out}: {result.num_removed} of {result.num_points} points removed")
 
 
-def _facts(folder: "MapFolder") -> dict[str, Any]:
-    import numpy as np
-
-    ids, poses = folder.poses()
-    stamps = sorted(info.stamp_ns for info in folder.keyframes.values())
-    kinds: dict[str, int] = {}
-    for entry in folder.entries():
-        kind = getattr(entry.factor, "kind", type(entry.factor).__name__.lower())
-        kinds[kind] = kinds.get(kind, 0) + 1
-    return {
-        "map_id": folder.card.map_id,
-        "name": folder.card.name,
-        "version": folder.card.version,
-        "keyframes": len(ids),
-        "points": sum(info.num_points for info in folder.keyframes.values()),
-        "duration_s": round((stamps[-1] - stamps[0]) / 1e9, 3) if stamps else 0.0,
-        "path_m": round(float(np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1).sum()), 2),
-        "factors": kinds,
-        "undone": len(folder.undone),
-        "size_mb": round(sum(info.size for info in folder.keyframes.values()) / 1e6, 3),
-    }
-
-
 def _table(title: str, facts: dict[str, Any]) -> Any:
     from rich.table import Table
 
     table = Table("", "", title=f"map {title}", show_header=False)
     for name, value in facts.items():
-        text = ", ".join(f"{count} {kind}" for kind, count in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row(name, text or "-")
+        rows = [_text(entry) for entry in value] if name == "sessions" else [_text(value)]
+        for row, text in enumerate(rows or ["-"]):
+            table.add_row(name if row == 0 else "", text or "-")
     return table
+
+
+def _text(value: Any) -> str:
+    """A value as people read it."""
+    from perception.core.stamps import NS_PER_S
+
+    if isinstance(value, dict) and "start_ns" in value:
+        at = datetime.fromtimestamp(value["start_ns"] // NS_PER_S, timezone.utc)
+        return (
+            f"{value['first']} to {value['last']}: {value['path_m']:g} m in {value['duration_s']:g} s "
+            f"from {at:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {kind}" for kind, count in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -9,6 +9,7 @@ from perception.core.errors import InvalidInput
 from perception.core.files import atomic_file, write_atomic
 from perception.core.geometry import exp_so3, matrix_from_quaternion, transform
 from perception.core.trajectory import Trajectory
+from perception.io.map_picture import picture_of, write_picture
 from perception.io.ply import write_ply
 from perception.io.trajectories import write_tum
 from slam.graph.factors import Between, information_of
@@ -18,7 +19,7 @@ from slam.maps.folder import MapFolder
 from slam.maps.grid import FREE, OCCUPIED, FloorGrid, OccupancyTiles
 from slam.maps.merge import MapLoop
 
-FORMATS = ("pcd", "ply", "tum", "g2o", "grid")
+FORMATS = ("pcd", "ply", "tum", "g2o", "grid", "png")
 GREY = {OCCUPIED: 0, FREE: 254}  # of map_server's pictures; everything else is unknown
 GREY_UNKNOWN = 205
 OCCUPIED_THRESHOLD, FREE_THRESHOLD = 0.65, 0.196  # 205 is 0.196 of the way from white to black: just not free
@@ -28,7 +29,8 @@ def export(folder: MapFolder, path: Path, kind: str, voxel_size: float = 0.1) ->
     """Write a map as `kind` (one of `FORMATS`) to `path`; returns a sentence on what was written.
 
     `pcd`, `ply`: the whole cloud, one point per voxel of `voxel_size` (m). `tum`: optimised poses. `g2o`: poses and
-    relative factors that count. `grid`: `path` gets the suffix .pgm, and .yaml beside it. Raises `InvalidInput`.
+    relative factors that count. `grid`: `path` gets the suffix .pgm, and .yaml beside it. `png`: floor, paths and loops
+    to look at. Raises `InvalidInput`.
     """
     match kind:
         case "pcd" | "ply":
@@ -46,6 +48,10 @@ def export(folder: MapFolder, path: Path, kind: str, voxel_size: float = 0.1) ->
             grid = map_grid(folder, path.parent)
             write_grid(path, grid)
             return f"{grid.cells.shape[1]} x {grid.cells.shape[0]} cells of {grid.resolution:g} m"
+        case "png":
+            picture = picture_of(folder, map_grid(folder, path.parent))
+            write_picture(path, picture)
+            return f"{picture.shape[1]} x {picture.shape[0]} pixels"
     raise InvalidInput(f"format: {kind!r} is unknown; use one of {', '.join(FORMATS)}")
 
 

@@ -24,7 +24,8 @@ def test_info_says_what_is_there_and_check_finds_what_was_changed(tmp_path):
     facts = json.loads(result.output)
     assert result.exit_code == 0
     assert facts["keyframes"] == 5 and facts["factors"] == {"prior": 1, "odometry": 4} and facts["problems"] == []
-    assert facts["path_m"] == pytest.approx(2.0)
+    assert facts["path_m"] == pytest.approx(2.0) and facts["extent_m"] == pytest.approx([2.0, 0.0, 0.0])
+    assert facts["sensors"] == ["lidar at 0 0 1.2 m"]
     file = tmp_path / "room" / MapFolder(tmp_path / "room").keyframes[2].file
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     result = run("info", tmp_path / "room", "--check")
@@ -39,7 +40,7 @@ def test_what_is_no_map_is_refused_in_one_line(tmp_path):
 
 def test_export_takes_the_format_from_the_name(tmp_path):
     room_map(tmp_path / "room", 3)
-    for name in ("a.pcd", "a.ply", "a.tum", "a.g2o", "a.pgm"):
+    for name in ("a.pcd", "a.ply", "a.tum", "a.g2o", "a.pgm", "a.png"):
         result = run("export", tmp_path / "room", tmp_path / name)
         assert result.exit_code == 0, result.output
         assert (tmp_path / name).stat().st_size > 100
@@ -61,6 +62,10 @@ def test_two_maps_are_merged_by_the_loops_of_a_file(tmp_path):
     (tmp_path / "loops.txt").write_text(f"# one place\n3 3 {x} {y} {z} 0 0 0 1\n")
     result = run("merge", tmp_path / "a", tmp_path / "b", tmp_path / "both", "--loops", tmp_path / "loops.txt")
     assert "10 keyframes, 1 of 1 loops" in result.output
+    facts = json.loads(run("info", tmp_path / "both", "--json").output)
+    assert [(session["first"], session["last"]) for session in facts["sessions"]] == [(0, 4), (5, 9)]
+    assert facts["loops"] == {"within a session": 0, "between sessions": 1} and facts["path_m"] == pytest.approx(4.0)
+    assert "5 to 9: 2 m in 4 s" in run("info", tmp_path / "both").output
     (tmp_path / "loops.txt").write_text("3 3 1 2\n")
     result = run("merge", tmp_path / "a", tmp_path / "b", tmp_path / "c", "--loops", tmp_path / "loops.txt")
     assert result.exit_code == 1 and "loops.txt:1" in result.output

@@ -1,0 +1,24 @@
+"""The runs that a map is made of, and the loops within and between them, read from its factors."""
+
+import numpy as np
+
+from slam.graph.factors import Between
+from slam.maps.folder import MapFolder
+
+
+def sessions_of(folder: MapFolder) -> list[np.ndarray]:
+    """Numbers (N,) int64 of the keyframes of each run: odometry leads from one to the next."""
+    ids = np.array(sorted(folder.keyframes), dtype=np.int64)
+    steps = {(a, b) for a, b in _pairs(folder, "odometry")}
+    breaks = [row for row in range(1, len(ids)) if (int(ids[row - 1]), int(ids[row])) not in steps]
+    return np.split(ids, breaks) if len(ids) else []
+
+
+def loops_of(folder: MapFolder) -> np.ndarray:
+    """The keyframes (L, 2) int64 that each loop joins which counts."""
+    return np.array(_pairs(folder, "loop"), dtype=np.int64).reshape(-1, 2)
+
+
+def _pairs(folder: MapFolder, kind: str) -> list[tuple[int, int]]:
+    factors = (entry.factor for entry in folder.entries())
+    return [(f.from_id, f.to_id) for f in factors if isinstance(f, Between) and f.kind == kind]

@@ -16,7 +16,7 @@ from perception.commands.options import ANY_PATH, FILE
 )
 @click.option("--duration", type=float, help="Length in seconds.")
 @click.option("--scene", type=click.Choice(["street", "indoor", "mixed"]), help="A world and a way by the seed.")
-@click.option("--route", help="A world by name: town, straight, turns, corridor, endless_corridor, district, office...")
+@click.option("--route", help="A world by name: town, straight, turns, corridor, tunnel, district, office, campus...")
 @click.option("--cameras", help="none, front (640x480), surround (six of 704x256), all, or the first N around.")
 @click.option("--weather", help="day, dusk, night, rain, fog or random.")
 @click.option("--lidar", help="spinning or livox.")

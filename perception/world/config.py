@@ -9,7 +9,7 @@ from perception.core.config import Config
 from perception.core.stamps import NS_PER_S
 from perception.io.datasets.pictures import JPEG_QUALITY
 
-Route = Literal["town", "straight", "turns", "corridor", "endless_corridor", "district", "office", "campus"]
+Route = Literal["town", "straight", "turns", "corridor", "endless_corridor", "tunnel", "district", "office", "campus"]
 Lidar = Literal["spinning", "livox"]
 Weather = Literal["random", "day", "dusk", "night", "rain", "fog"]
 MAX_SURROUND = 6
@@ -42,6 +42,8 @@ class BeamConfig(Config):
     grazing_noise: float = Field(0.004, ge=0.0, le=0.1, description="Further noise (m) per tangent of the incidence.")
     far_noise: float = Field(1.5e-4, ge=0.0, le=0.01, description="Further noise (m) per metre of range.")
     dropout: float = Field(0.01, ge=0.0, le=1.0, description="Share of beams lost whatever they hit.")
+    num_rings: int = Field(64, ge=2, le=256, description="Beams above each other of the spinning pattern.")
+    num_columns: int = Field(1024, ge=64, le=4096, description="Firings in a turn of the spinning pattern.")
 
 
 class ImuConfig(Config):
@@ -83,7 +85,7 @@ class WorldConfig(Config):
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Decides the world, the motion of its people, and the noise.")
     duration: float = Field(120.0, ge=0.5, le=7200.0, description="Length of the recording (s); the route repeats.")
     route: Route = Field("town", description="Which course through which world.")
-    lidar: Lidar = Field("spinning", description="64 x 1024 spinning, or a rosette of 70 deg (Livox-like).")
+    lidar: Lidar = Field("spinning", description="Spinning, 64 x 1024 by default, or a rosette of 70 deg (Livox-like).")
     speed: float = Field(0.0, ge=0.0, le=30.0, description="Cruising speed (m/s); 0: the one that suits the route.")
     rest: float = Field(2.0, ge=0.0, le=60.0, description="Standstill before the start (s).")
     weather: Weather = Field("day", description="Light and weather; random: the seed decides.")

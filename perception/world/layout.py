@@ -4,7 +4,7 @@ import numpy as np
 
 from perception.world.config import Route, WorldConfig
 from perception.world.layouts.district import make_district
-from perception.world.layouts.fixed import CORRIDOR_PERIOD, STREET_PERIOD, fixed_plan
+from perception.world.layouts.fixed import CORRIDOR_PERIOD, STREET_PERIOD, TUNNEL_PERIOD, fixed_plan
 from perception.world.layouts.office import make_office
 from perception.world.layouts.paths import make_course
 from perception.world.layouts.plan import LANE, PAVEMENT, ROAD_HALF, Layout, Rectangle, Street, Terrain
@@ -16,13 +16,14 @@ __all__ = ["LANE", "PAVEMENT", "ROAD_HALF", "Layout", "Rectangle", "Street", "Te
 TOWN_SPEED, INDOOR_SPEED, TURNS_SPEED = 8.0, 1.5, 5.5  # m/s
 TURN_RATE, TIGHT_TURN_RATE = np.radians(32.0), np.radians(42.0)  # rad/s
 KNOT_STEP, INDOOR_KNOT_STEP = 1.0, 0.2  # m, between the knots of the course
-INDOOR: tuple[Route, ...] = ("corridor", "endless_corridor", "office")
+INDOOR: tuple[Route, ...] = ("corridor", "endless_corridor", "tunnel", "office")
 CAMPUS_RELIEF = 0.4  # of the slopes elsewhere: a floor leads through the hall
 
 
 def make_layout(config: WorldConfig, rng: np.random.Generator) -> Layout:
     """The plan of the configured route. Districts, campuses and offices differ by seed, the others by their slopes."""
-    period = {"straight": STREET_PERIOD, "endless_corridor": CORRIDOR_PERIOD}.get(config.route, 0.0)
+    periods = {"straight": STREET_PERIOD, "endless_corridor": CORRIDOR_PERIOD, "tunnel": TUNNEL_PERIOD}
+    period = periods.get(config.route, 0.0)
     relief = 0.0 if config.route in INDOOR else config.scene.relief
     match config.route:
         case "district" | "campus":

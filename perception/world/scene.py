@@ -1,16 +1,14 @@
 """The generated world: what stands still, what moves, and the robot's own way through it."""
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
-from perception.core.classes import Class
 from perception.world.config import WorldConfig
-from perception.world.geometry.mesh import Look, Mesh, joined, placed, quads, surface
+from perception.world.geometry.mesh import Mesh, joined, placed
 from perception.world.layout import Layout, Rectangle, make_layout
 from perception.world.layouts.plan import FloorPlan, Space
-from perception.world.materials import VARIANTS, Material, Texture
+from perception.world.materials import VARIANTS
 from perception.world.movers import Mover, make_people_indoors, make_street_movers
 from perception.world.objects.buildings import make_buildings
 from perception.world.objects.ground import make_ground, make_land, survey
@@ -22,6 +20,7 @@ from perception.world.objects.rooms import make_rooms
 from perception.world.objects.skyline import make_skyline, make_surroundings
 from perception.world.objects.stage import Stage
 from perception.world.objects.streets import Furnisher
+from perception.world.objects.tunnel import make_smooth_tunnel, make_tunnel
 from perception.world.repaint import Painter
 from perception.world.things import Thing
 from perception.world.variety import Variety, variety_of
@@ -77,7 +76,10 @@ def build_scene(config: WorldConfig) -> Scene:
     variety = variety_of(config.seed, config.freedom)
     match config.route:
         case "endless_corridor":
-            return Scene(_on_side(_tunnel(3.0, 2.9, layout.period), variety), (), layout)
+            return Scene(_on_side(make_smooth_tunnel(*_reach(layout)), variety), (), layout)
+        case "tunnel":
+            tunnel = make_tunnel(*_reach(layout), layout.period, rng)
+            return Scene(_on_side(tunnel, variety), (), layout)
         case "corridor" | "office":
             static, things, stage = _indoors(layout, config, rng, variety)
             make, options = make_people_indoors, config.scene
@@ -177,16 +179,6 @@ def _area(layout: Layout) -> Rectangle:
     return Rectangle(x_low, min(b.y_low for b in boxes), x_high, max(b.y_high for b in boxes))
 
 
-def _tunnel(width: float, height: float, period: float) -> Mesh:
-    """Smooth walls, floor and ceiling along x, farther than any beam reaches."""
-    x = np.arange(-REACH - 5.0, REACH + period + 10.0, 5.0)
-    rim = np.array([[-width / 2, 0.0], [width / 2, 0.0], [width / 2, height], [-width / 2, height], [-width / 2, 0.0]])
-    meshes = []
-    for k, (kind, material, texture) in enumerate(
-        [(Class.OTHER_FLAT, Material.CONCRETE, Texture.LINOLEUM)]
-        + [(Class.MANMADE, Material.PLASTER, Texture.PLASTER)] * 3
-    ):
-        a, b = rim[k], rim[k + 1]
-        faces = [[[p, *a], [q, *a], [q, *b], [p, *b]] for p, q in pairwise(x)]
-        meshes.append(surface(quads(np.array(faces)), kind, material, 0, Look(texture.layer(0))))
-    return joined(meshes)
+def _reach(layout: Layout) -> tuple[float, float]:
+    """Where a tunnel begins and ends (m along x): farther than any beam reaches."""
+    return -REACH - 5.0, REACH + layout.period + 10.0

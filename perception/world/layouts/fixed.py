@@ -8,6 +8,7 @@ from perception.world.layouts.plan import LANE, Rectangle, Street
 
 STREET_PERIOD = 320.0  # m, after which the endless street repeats
 CORRIDOR_PERIOD = 20.0  # m, likewise
+TUNNEL_PERIOD = 400.0  # m, likewise
 CORRIDOR_CORNERS = np.array([[40.0, 0.0], [40.0, 24.0], [0.0, 24.0], [0.0, 0.0]])  # m, middle of the corridor
 CORRIDOR_START = 8.0  # m, of the route on the first side
 
@@ -27,6 +28,8 @@ def fixed_plan(route: Route) -> tuple[np.ndarray, tuple[Street, ...], Rectangle 
             return rounded(np.vstack([[0.0, 0.0], corners, [0.0, 0.0]]), 1.3, 1.0), (), None
         case "endless_corridor":
             return wave(CORRIDOR_PERIOD, 0.05), (), None
+        case "tunnel":
+            return wave(TUNNEL_PERIOD, 0.3), (), None
     return _town()
 
 

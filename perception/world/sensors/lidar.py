@@ -20,7 +20,6 @@ from perception.world.movers import Mover
 from perception.world.scene import Scene
 
 SWEEP_NS = 100 * NS_PER_MS
-NUM_COLUMNS, NUM_RINGS = 1024, 64
 TOP_DEG, BOTTOM_DEG = 20.0, -25.0  # of the spinning pattern, evenly spaced
 LIVOX_FIRINGS, LIVOX_LINES = 4000, 6  # per sweep, and beams of each
 LIVOX_HALF_FOV = np.radians(35.2)
@@ -52,9 +51,9 @@ class LidarScan:
     rows: np.ndarray  # (N,) int32, triangle of `Accelerator.mesh` that was hit
 
 
-def pattern(kind: Lidar, sweep: int) -> Pattern:
+def pattern(kind: Lidar, sweep: int, beams: BeamConfig) -> Pattern:
     """The beams of sweep number `sweep`; the spinning pattern is the same in each, the rosette never repeats."""
-    return _rosette(sweep) if kind == "livox" else _spinning()
+    return _rosette(sweep) if kind == "livox" else _spinning(beams.num_rings, beams.num_columns)
 
 
 class LidarSimulator:
@@ -69,7 +68,7 @@ class LidarSimulator:
     def scan(self, kind: Lidar, sweep: int, epoch_ns: int, frame_id: str) -> LidarScan:
         """Sweep number `sweep` of a recording that starts at `epoch_ns`."""
         start_ns = sweep * SWEEP_NS
-        beams = pattern(kind, sweep)
+        beams = pattern(kind, sweep, self.beams)
         rays, T_mover_world = self._rays(beams, start_ns)
         hits = cast(self.world, rays, T_mover_world, self.beams.max_range)
         rng = np.random.default_rng([self.seed, NOISE_STREAM, sweep])
@@ -144,12 +143,12 @@ def _intensities(hits: Hits, reflectivity: np.ndarray, rng: np.random.Generator)
 
 
 @cache
-def _spinning() -> Pattern:
-    """64 beams that fire together, 1024 times a turn, clockwise from the back."""
-    azimuth = np.pi - 2.0 * np.pi * np.arange(NUM_COLUMNS) / NUM_COLUMNS
-    elevation = np.radians(np.linspace(BOTTOM_DEG, TOP_DEG, NUM_RINGS))
-    directions = _directions(np.broadcast_to(azimuth[:, None], (NUM_COLUMNS, NUM_RINGS)), elevation[None])
-    return Pattern(np.arange(NUM_COLUMNS, dtype=np.int64) * SWEEP_NS // NUM_COLUMNS, directions)
+def _spinning(num_rings: int, num_columns: int) -> Pattern:
+    """Beams above each other that fire together, `num_columns` times a turn, clockwise from the back."""
+    azimuth = np.pi - 2.0 * np.pi * np.arange(num_columns) / num_columns
+    elevation = np.radians(np.linspace(BOTTOM_DEG, TOP_DEG, num_rings))
+    directions = _directions(np.broadcast_to(azimuth[:, None], (num_columns, num_rings)), elevation[None])
+    return Pattern(np.arange(num_columns, dtype=np.int64) * SWEEP_NS // num_columns, directions)
 
 
 def _rosette(sweep: int) -> Pattern:

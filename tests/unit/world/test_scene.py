@@ -21,7 +21,7 @@ from perception.world.things import Thing, standing
 from perception.world.variety import EVALUATION_SEED, Variety, variety_of
 
 LARGE = [pytest.param(route, marks=pytest.mark.long) for route in ("town", "straight", "turns", "district", "campus")]
-ROUTES = [*LARGE, "corridor", "endless_corridor", "office"]
+ROUTES = [*LARGE, "corridor", "endless_corridor", "tunnel", "office"]
 SPARSE = SceneConfig(leaves_per_tree=60, num_moving_cars=3, num_pedestrians=4)
 
 
@@ -98,7 +98,7 @@ def test_leaves_and_hedges_are_vegetation_and_a_bicycle_is_a_bicycle() -> None:
 
 
 @pytest.mark.parametrize(
-    "route", [*LARGE, pytest.param("office", marks=pytest.mark.long), "corridor", "endless_corridor"]
+    "route", [*LARGE, pytest.param("office", marks=pytest.mark.long), "corridor", "endless_corridor", "tunnel"]
 )
 def test_the_same_seed_builds_the_same_world_and_another_seed_another(route: Route) -> None:
     first, again, other = (build_scene(WorldConfig(route=route, seed=seed, scene=SPARSE)) for seed in (4, 4, 5))

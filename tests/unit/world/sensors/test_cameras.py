@@ -52,7 +52,7 @@ def test_every_lens_has_its_coefficients_and_can_be_undone(lens: str) -> None:
 
 
 def test_each_camera_exposes_when_the_sweep_passes_its_axis(recording: SyntheticRecording) -> None:
-    beams = pattern("spinning", 0)
+    beams = pattern("spinning", 0, recording.config.beams)
     azimuth = np.arctan2(beams.directions[:, 0, 1], beams.directions[:, 0, 0])
     for camera in recording.cameras:
         forward = camera.T_base_camera[:3, 2]

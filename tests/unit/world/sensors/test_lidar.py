@@ -11,7 +11,6 @@ from perception.world.motion import Vehicle
 from perception.world.recording import EPOCH_NS, SyntheticRecording
 from perception.world.sensors.lidar import (
     LIVOX_HALF_FOV,
-    NUM_COLUMNS,
     SWEEP_NS,
     LidarScan,
     noisy_ranges,
@@ -116,9 +115,29 @@ def test_a_beam_that_meets_nothing_never_returns() -> None:
     assert not returns(hits, np.ones(9, np.float32), BeamConfig(), np.random.default_rng(0)).any()
 
 
+def test_a_cheaper_sensor_has_the_rings_and_columns_that_were_asked_for() -> None:
+    beams = pattern("spinning", 0, BeamConfig(num_rings=16, num_columns=360))
+    assert beams.directions.shape == (360, 16, 3)
+    assert beams.offsets_ns.shape == (360,) and beams.offsets_ns[-1] < SWEEP_NS
+    full = pattern("spinning", 0, BeamConfig())
+    np.testing.assert_allclose(beams.directions[0, [0, -1]], full.directions[0, [0, -1]])  # the same field of view
+
+
+def test_a_tunnel_differs_by_seed_and_repeats_after_its_period() -> None:
+    first, other = (recording_of("tunnel", seed=seed, duration=1.0) for seed in (1, 2))
+    assert first.scene.static.triangles.shape != other.scene.static.triangles.shape
+    period = first.scene.layout.period
+    corners = np.unique(np.round(first.scene.static.triangles.reshape(-1, 3), 3), axis=0)
+    features = corners[(np.abs(corners[:, 1]) < 4.4) & (corners[:, 0] < 60.0)]  # pillars stand out of the walls
+    assert len(features) > 8
+    again = {tuple(corner) for corner in corners.tolist()}
+    shifted = np.round(np.add(features, [period, 0.0, 0.0]), 3)
+    assert np.mean([tuple(corner) in again for corner in shifted.astype(np.float32).tolist()]) > 0.9
+
+
 def test_a_spinning_scan_has_64_rings_and_rises_in_time_within_100_ms() -> None:
     scan = recording_of("turns").scan(50)
-    assert 45_000 < len(scan.scan.points) < 64 * NUM_COLUMNS
+    assert 45_000 < len(scan.scan.points) < 64 * 1024
     assert set(np.unique(scan.rings)) == set(range(64))
     assert (np.diff(scan.scan.offsets_ns) >= 0).all() and scan.scan.offsets_ns[-1] < SWEEP_NS
     assert scan.scan.end_ns - scan.scan.stamp_ns == SWEEP_NS
@@ -130,7 +149,7 @@ def test_a_spinning_scan_has_64_rings_and_rises_in_time_within_100_ms() -> None:
 
 
 def test_the_rosette_fills_its_cone_and_does_not_repeat() -> None:
-    first, second = (pattern("livox", sweep).directions.reshape(-1, 3) for sweep in (0, 1))
+    first, second = (pattern("livox", sweep, BeamConfig()).directions.reshape(-1, 3) for sweep in (0, 1))
     assert len(first) == 24_000
     angle = np.arccos(first[:, 0])
     assert angle.max() <= LIVOX_HALF_FOV + 1e-3 and angle.max() > 0.95 * LIVOX_HALF_FOV

@@ -6,19 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from perception.core.errors import DataLoss, InvalidInput
+from perception.core.frames import TransformBuffer
 from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
-from perception.core.types import ImageFrame, ImuBatch, Scan
+from perception.core.types import ImageFrame
+from perception.io.aids import Reader, fix_reader, wheel_reader
 from perception.io.bags import Bag
 from perception.io.cameras import CameraDecoder, CameraTopics, choose_cameras
 from perception.io.config import InputConfig
 from perception.io.images import PendingImage
 from perception.io.imu import imu_rate, imu_sample
-from perception.io.merging import MAX_WAITING, Event, batched, in_order, read_ahead
+from perception.io.merging import MAX_WAITING, batched, in_order, read_ahead
+from perception.io.merging import Event as Item
 from perception.io.pointcloud import CloudFormat, detect_format, scan_from_cloud
 from perception.io.probe import PROBE_NS, choose_imu, look, probe_rig
-from perception.io.recording import LIDAR_STREAMS, Losses, Summary
-from perception.io.topics import choose_lidar, cloud_decoder, imu_topics
+from perception.io.recording import LIDAR_STREAMS, Event, Losses, Summary
+from perception.io.topics import choose_lidar, cloud_decoder, fix_topic, imu_topics, wheel_topic
 from perception.io.trajectories import read_trajectory
 
 log = logging.getLogger(__name__)
@@ -26,7 +29,7 @@ log = logging.getLogger(__name__)
 GROUND_TRUTH = "ground_truth.tum"
 MAX_FRAMES_WAITING = 4  # items read ahead where some are decoded images
 
-Maker = Callable[[Any], Event | None]  # from a serialised message; None: nothing comes of it alone
+Maker = Callable[[Any], Item | None]  # from a serialised message; None: nothing comes of it alone
 
 
 class BagRecording:
@@ -42,7 +45,8 @@ class BagRecording:
         self.duration = self.bag.duration
         self._lidar = choose_lidar(self.bag, config)
         self._cameras = choose_cameras(self.bag, config)
-        self._max_pixels = config.max_image_pixels
+        self._config = config
+        self._aids = tuple(topic for topic in (fix_topic(self.bag, config), wheel_topic(self.bag, config)) if topic)
         self.num_scans = self._lidar.count
         probe = look(self.bag, self._lidar, imu_topics(self.bag, config))
         if not probe.clouds:
@@ -54,25 +58,15 @@ class BagRecording:
         self.summary = Summary(self.bag.kind, self._rows(), (*notes, *self._format.notes, *places, *more))
         self.losses.clear()  # `events` meets the same messages again
 
-    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch | ImageFrame]:
+    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Event]:
         """What belongs to `streams` in the order of time, read ahead in a thread."""
         self.losses.clear()
         capacity = MAX_FRAMES_WAITING if "image_raw" in streams and self._cameras else MAX_WAITING
         try:
-            yield from read_ahead(lambda: self._ordered(streams), capacity)
+            yield from read_ahead(lambda: ordered(self.bag, self._makers(streams)), capacity)
         finally:
             if self.losses.counts:
                 log.warning("%s: not used: %s", self.path, self.losses)
-
-    def _ordered(self, streams: Collection[str]) -> Iterator[Scan | ImuBatch | ImageFrame]:
-        """What was read before a damage is given out before the damage is reported."""
-        damage: list[DataLoss] = []
-        for item in batched(in_order(_until_damage(_made(self.bag, self._makers(streams)), damage))):
-            event = _decoded(item, self.losses) if isinstance(item, PendingImage) else item
-            if event is not None:
-                yield event
-        if damage:
-            raise damage[0]
 
     def _makers(self, streams: Collection[str]) -> dict[str, Maker]:
         makers: dict[str, Maker] = {}
@@ -83,7 +77,9 @@ class BagRecording:
             decode_imu = self.bag.decoder(self._imu.topic.name)
             makers[self._imu.topic.name] = lambda raw: imu_sample(decode_imu(raw))
         if "image_raw" in streams:
-            makers.update(camera_makers(self.bag, self._cameras, self._max_pixels))
+            makers.update(camera_makers(self.bag, self._cameras, self._config.max_image_pixels))
+        if self.rig.places is not None:
+            makers.update(aid_makers(self.bag, self._config, self.rig.base_frame, self.rig.places, streams))
         return makers
 
     def _rows(self) -> tuple[tuple[str, str], ...]:
@@ -95,8 +91,10 @@ class BagRecording:
             imu = f"{topic.name}, {topic.count} samples, {rate}, frame {self._imu.frame}"
         reference = f"{len(self.reference)} poses" if self.reference else "none"
         cameras = [f"{camera.image.name}, {camera.image.count} images" for camera in self._cameras]
+        aids = [f"{topic.name}, {topic.count} messages" for topic in self._aids]
         rows = (("points", points), ("imu", imu), ("base", self.rig.base_frame), ("reference", reference))
-        return (*rows, ("cameras", "; ".join(cameras))) if cameras else rows
+        others = (("cameras", "; ".join(cameras)), ("fixes and wheels", "; ".join(aids)))
+        return (*rows, *(row for row in others if row[1]))
 
 
 def camera_frames(bag: Bag, cameras: Collection[CameraTopics], max_pixels: int) -> Iterator[ImageFrame]:
@@ -104,14 +102,33 @@ def camera_frames(bag: Bag, cameras: Collection[CameraTopics], max_pixels: int) 
 
     Raises `DataLoss` after the readable part of a damaged bag.
     """
-    makers = camera_makers(bag, cameras, max_pixels)
+    for event in ordered(bag, camera_makers(bag, cameras, max_pixels)):
+        if isinstance(event, ImageFrame):
+            yield event
+
+
+def ordered(bag: Bag, makers: dict[str, Maker]) -> Iterator[Event]:
+    """What the makers give in the order of time. What was read before a damage is given out before it is reported."""
     damage: list[DataLoss] = []
-    for item in in_order(_until_damage(_made(bag, makers), damage)):
-        frame = _decoded(item, bag.losses) if isinstance(item, PendingImage) else None
-        if frame is not None:
-            yield frame
+    for item in batched(in_order(_until_damage(_made(bag, makers), damage))):
+        event = _decoded(item, bag.losses) if isinstance(item, PendingImage) else item
+        if event is not None:
+            yield event
     if damage:
         raise damage[0]
+
+
+def aid_makers(
+    bag: Bag, config: InputConfig, base_frame: str, transforms: TransformBuffer, streams: Collection[str]
+) -> dict[str, Maker]:
+    """What makes fixes ("fix") and twists ("wheels") of the messages of the configured topics. Raises `ConfigError`."""
+    makers: dict[str, Maker] = {}
+    for stream, topic, reader in (
+        ("fix", fix_topic(bag, config), fix_reader), ("wheels", wheel_topic(bag, config), wheel_reader)
+    ):  # fmt: skip
+        if stream in streams and topic is not None:
+            makers[topic.name] = _read_with(bag.decoder(topic.name), reader(config, base_frame, transforms))
+    return makers
 
 
 def camera_makers(bag: Bag, cameras: Collection[CameraTopics], max_pixels: int) -> dict[str, Maker]:
@@ -132,7 +149,7 @@ def camera_makers(bag: Bag, cameras: Collection[CameraTopics], max_pixels: int) 
     return makers
 
 
-def _made(bag: Bag, makers: dict[str, Maker]) -> Iterator[Event]:
+def _made(bag: Bag, makers: dict[str, Maker]) -> Iterator[Item]:
     """What the makers make of the messages of their topics, in the order of the file."""
     for channel, _, raw in bag.records(list(makers)):
         try:
@@ -154,6 +171,10 @@ def _decoded(image: PendingImage, losses: Losses) -> ImageFrame | None:
 
 def _image_maker(decode: Callable[[Any], Any], decoder: CameraDecoder) -> Maker:
     return lambda raw: decoder.pending(decode(raw))
+
+
+def _read_with(decode: Callable[[Any], Any], read: Reader) -> Maker:
+    return lambda raw: read(decode(raw))
 
 
 def _info_maker(decode: Callable[[Any], Any], decoders: list[CameraDecoder]) -> Maker:
@@ -184,7 +205,7 @@ def _take_first(bag: Bag, makers: dict[str, Maker]) -> None:
         return  # `events` reports it
 
 
-def _until_damage(items: Iterator[Event], damage: list[DataLoss]) -> Iterator[Event]:
+def _until_damage(items: Iterator[Item], damage: list[DataLoss]) -> Iterator[Item]:
     try:
         yield from items
     except DataLoss as error:

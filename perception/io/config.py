@@ -26,6 +26,15 @@ class InputConfig(Config):
     max_image_pixels: int = Field(
         33_554_432, ge=1, le=1_073_741_824, description="Images with more pixels are refused before they are decoded."
     )
+    gnss_topic: str = Field(
+        "", description="Topic of satellite fixes (sensor_msgs/NavSatFix) for mapping; empty: none are heard or read."
+    )
+    wheel_topic: str = Field(
+        "", description="Topic of wheel odometry for mapping, of which only the twist is used; empty: none is."
+    )
+    wheel_message: Literal["Odometry", "TwistStamped", "TwistWithCovarianceStamped"] = Field(
+        "Odometry", description="Messages that nodes expect on `wheel_topic`; a recording tells."
+    )
     base_frame: str = Field("base_link", description="Body frame whose pose is published; it must be on /tf_static.")
     time_field: str = Field(
         "",
@@ -43,4 +52,10 @@ class InputConfig(Config):
     )
     T_base_imu: tuple[float, ...] = Field(
         (), description="IMU in base as x y z qx qy qz qw; empty: from /tf_static or the calibration."
+    )
+    T_base_gnss: tuple[float, ...] = Field(
+        (), description="Antenna in base as x y z qx qy qz qw; empty: from /tf_static, by the frame of the fixes."
+    )
+    T_base_wheels: tuple[float, ...] = Field(
+        (), description="Frame of the wheels' twists in base as x y z qx qy qz qw; empty: from /tf_static."
     )

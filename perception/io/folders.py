@@ -14,14 +14,14 @@ from perception.core.errors import ConfigError, DataLoss, InvalidInput
 from perception.core.frames import TransformBuffer
 from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
-from perception.core.types import ImageFrame, ImuBatch, Scan
+from perception.core.types import ImageFrame, Scan
 from perception.io.cloud_time import detect_time
 from perception.io.columns import SUFFIXES, Columns, read_columns
 from perception.io.config import InputConfig
 from perception.io.extrinsics import sensor_rig
 from perception.io.merging import read_ahead
 from perception.io.pointcloud import CloudFormat, scan_from_columns
-from perception.io.recording import LIDAR_STREAMS, Losses, Summary
+from perception.io.recording import LIDAR_STREAMS, Event, Losses, Summary
 from perception.io.trajectories import parse_stamp, read_times
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class FolderRecording:
         self.losses = Losses()
         self.summary = Summary(scans.kind, self._rows(), (*scans.notes, *notes))
 
-    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch | ImageFrame]:
+    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Event]:
         """Scans and images, read ahead in a thread. A file that cannot be read costs only itself."""
         self.losses.clear()
         try:

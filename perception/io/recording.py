@@ -10,11 +10,14 @@ from perception.core.errors import InvalidInput
 from perception.core.trajectory import Trajectory
 from perception.core.types import ImageFrame, ImuBatch, Scan, SensorRig
 from perception.io.config import InputConfig
+from slam.graph.sensors import AntennaFix, WheelTwist
 
 CAPTURES = (".pcap", ".pcapng")
 NUMBER = re.compile(r"[-+]?(\d[\d.e+]*|nan|inf)")
-LIDAR_STREAMS = ("scan", "imu")  # of the pipeline; a recording may also offer "image_raw"
+LIDAR_STREAMS = ("scan", "imu")  # of the pipeline; a recording may also offer "image_raw", "fix" and "wheels"
 MAX_REASONS = 20  # different texts that `Losses` keeps; a hostile file could make any number of them
+
+Event = Scan | ImuBatch | ImageFrame | AntennaFix | WheelTwist
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class Summary:
 
 
 class Recording(Protocol):
-    """A finite series of scans, IMU samples and images in the order of time, with the place of the sensors."""
+    """A finite series of what sensors gave, in the order of time, with the place of LiDAR and IMU."""
 
     path: Path
     rig: SensorRig
@@ -62,10 +65,10 @@ class Recording(Protocol):
     reference_fraction: float  # instant of the sweep that odometry_kitti.txt refers to: 0 start, 0.5 middle, 1 end
     losses: Losses  # single messages or files that could not be used, counted while `events` runs
 
-    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Scan | ImuBatch | ImageFrame]:
+    def events(self, streams: Collection[str] = LIDAR_STREAMS) -> Iterator[Event]:
         """What belongs to `streams`, merged by time; nothing else is read, let alone decoded.
 
-        A scan comes at its end, an image at its stamp. A damaged file raises `DataLoss` after its readable part.
+        A scan comes at its end, all others at their stamps. A damaged file raises `DataLoss` after its readable part.
         """
 
 

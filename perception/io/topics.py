@@ -1,9 +1,10 @@
 """Which topics of a bag are the LiDAR and the IMU, and how their messages become clouds and samples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from perception.core.errors import ConfigError, DataLoss, InvalidInput
+from perception.io.aids import FIX, WHEEL_TYPES
 from perception.io.bags import Bag, Topic
 from perception.io.config import InputConfig
 from perception.io.livox import CUSTOM_TYPES, as_cloud
@@ -59,6 +60,16 @@ def imu_topics(bag: Bag, config: InputConfig) -> list[Topic]:
     return chosen
 
 
+def fix_topic(bag: Bag, config: InputConfig) -> Topic | None:
+    """The configured topic of satellite fixes; None without one. Raises `ConfigError` listing those there are."""
+    return _configured(bag, config.gnss_topic, "gnss", (FIX,), "satellite fixes")
+
+
+def wheel_topic(bag: Bag, config: InputConfig) -> Topic | None:
+    """The configured topic of wheel odometry; None without one. Raises `ConfigError` listing those there are."""
+    return _configured(bag, config.wheel_topic, "wheel", tuple(WHEEL_TYPES.values()), "twists")
+
+
 def is_cloud(topic: Topic) -> bool:
     """True where the messages can become scans."""
     return topic.type == CLOUD or (topic.type in CUSTOM_TYPES and bool(topic.channel.definition))
@@ -74,6 +85,14 @@ def cloud_decoder(bag: Bag, topic: Topic) -> Callable[[bytes | memoryview], Any]
 def several_imus(topics: list[Topic]) -> ConfigError:
     """The error that asks to choose one of several usable IMUs."""
     return ConfigError(f"input.imu_topic: several topics are usable IMUs; {_choice('imu', topics)}")
+
+
+def _configured(bag: Bag, name: str, sensor: str, types: Collection[str], what: str) -> Topic | None:
+    found = [topic for topic in bag.topics if topic.type in types and topic.count]
+    chosen = [topic for topic in found if topic.name == name]
+    if name and not chosen:
+        raise ConfigError(f"input.{sensor}_topic: {name!r} holds no {what}; {_choice(sensor, found)}")
+    return chosen[0] if chosen else None
 
 
 def _choice(sensor: str, topics: list[Topic]) -> str:

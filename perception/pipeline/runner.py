@@ -6,8 +6,10 @@ from typing import Any
 
 from perception.core.stamps import NS_PER_S
 from perception.core.types import ImageFrame, ImuBatch, Scan, SensorRig
+from perception.io.recording import Event
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.spec import Pipeline, Worker
+from slam.graph.sensors import AntennaFix, WheelTwist
 
 Sink = Callable[[str, Any], None]
 
@@ -58,11 +60,12 @@ class Runner:
             self.feed(stream, item)
 
 
-def stream_of(event: Scan | ImuBatch | ImageFrame) -> str:
+STREAMS = {Scan: "scan", ImuBatch: "imu", ImageFrame: "image_raw", AntennaFix: "fix", WheelTwist: "wheels"}
+
+
+def stream_of(event: Event) -> str:
     """The stream that an item of a recording belongs to."""
-    if isinstance(event, ImageFrame):
-        return "image_raw"
-    return "scan" if isinstance(event, Scan) else "imu"
+    return STREAMS[type(event)]
 
 
 class Pace:

@@ -3,46 +3,55 @@
 import numpy as np
 import pytest
 
+from perception.core.frames import TransformBuffer
 from perception.core.geometry import inverse
+from perception.io.bag_recording import aid_makers, ordered
+from perception.io.bags import Bag
+from perception.io.config import InputConfig
 from perception.io.trajectories import kitti_poses
 from slam.graph.config import GnssConfig, GraphConfig, WheelConfig
 from slam.graph.datum import level_alignment
 from slam.graph.factors import Between, Position
 from slam.graph.g2o import read_g2o
-from slam.graph.gnss import GnssFactors, GnssFix
+from slam.graph.gnss import GnssFactors
 from slam.graph.noise import wheel_factor
+from slam.graph.sensors import AntennaFix, WheelTwist
 from tests.shared import shared
 
 pytest.importorskip("gtsam", reason="the pose graph needs gtsam")
 
 from slam.graph.pose_graph import PoseGraph
 
+AT_BASE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 PERIOD_NS = 2_000_000_000  # of the Husky's keyframes
 STEP = 10  # frames of KITTI 00 per keyframe
 
 
 def husky():
-    """Twists (stamps, values) and fixes of the recording."""
-    from rosbags.highlevel import AnyReader
+    """Twists (stamps, values) and fixes of the recording, which has no LiDAR and no transforms."""
+    config = InputConfig(
+        gnss_topic="/fix",
+        wheel_topic="/husky_velocity_controller/odom",
+        T_base_gnss=AT_BASE,
+    )
+    bag = Bag(shared("data/rosbags/recorded/husky_imu_odom_gps.bag"))
+    makers = aid_makers(bag, config, "base_link", TransformBuffer(), ("fix", "wheels"))
+    events = list(ordered(bag, makers))
+    assert not bag.losses.counts
+    fixes = [event.fix for event in events if isinstance(event, AntennaFix)]
+    wheels = [event for event in events if isinstance(event, WheelTwist)]
+    stamps, first = np.unique(np.array([wheel.stamp_ns for wheel in wheels], dtype=np.int64), return_index=True)
+    return stamps, np.array([[*wheel.linear, wheel.angular] for wheel in wheels])[first], fixes
 
-    stamps, twists, fixes = [], [], []
-    with AnyReader([shared("data/rosbags/recorded/husky_imu_odom_gps.bag")]) as bag:
-        for connection, _, raw in bag.messages():
-            if connection.msgtype not in ("nav_msgs/msg/Odometry", "sensor_msgs/msg/NavSatFix"):
-                continue
-            message = bag.deserialize(raw, connection.msgtype)
-            stamp = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-            if connection.msgtype.endswith("Odometry"):
-                twist = message.twist.twist
-                stamps.append(stamp)
-                twists.append([twist.linear.x, twist.linear.y, twist.angular.z])
-            else:
-                covariance = np.array(message.position_covariance, dtype=np.float64).reshape(3, 3)
-                place = message.latitude, message.longitude, message.altitude
-                fixes.append(GnssFix(stamp, *place, covariance, message.status.status >= 0))
-    order = np.argsort(stamps, kind="stable")
-    keep = order[np.concatenate([[True], np.diff(np.array(stamps)[order]) > 0])]
-    return np.array(stamps, dtype=np.int64)[keep], np.array(twists)[keep], fixes
+
+def test_every_fix_and_twist_of_the_husky_is_read_in_the_order_of_time():
+    stamps, twists, fixes = husky()
+    assert (len(stamps), len(fixes)) == (3952, 989)
+    assert (np.diff(stamps) > 0).all() and (np.diff([fix.stamp_ns for fix in fixes]) > 0).all()
+    assert np.abs(twists[:, 0]).max() == pytest.approx(1.0, abs=0.1)  # m/s, the most that a Husky drives
+    deviations = np.array([np.sqrt(np.diag(fix.covariance)) for fix in fixes])
+    assert np.allclose(deviations @ np.diag([1.0, 1.0, 0.5]), deviations[:, :1])  # the height counts half
+    assert 0.7 < deviations[:, 0].min() < deviations[:, 0].max() < 2.0  # m
 
 
 def husky_error(with_fixes):

@@ -13,6 +13,8 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 CLOUD, IMU, TF = "sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/Imu", "tf2_msgs/msg/TFMessage"
 IMAGE, COMPRESSED, INFO = (f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo"))
+FIX, ODOMETRY = "sensor_msgs/msg/NavSatFix", "nav_msgs/msg/Odometry"
+TWIST, TWIST_COVARIANCE = (f"geometry_msgs/msg/{name}" for name in ("TwistStamped", "TwistWithCovarianceStamped"))
 START_NS = 1_700_000_000_000_000_000
 SWEEP_NS, POINTS = 100_000_000, 500
 T_LIDAR, T_IMU = (0.1, 0.0, 0.5), (0.0, 0.2, 0.4)
@@ -121,6 +123,39 @@ class Factory:
             roi=self.make(
                 "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
             ),
+        )
+
+    def fix(self, stamp_ns: int, latitude: float, frame: str = "gps", status: int = 0, kind: int = 2) -> Any:
+        return self.make(
+            FIX,
+            header=self.header(stamp_ns, frame),
+            status=self.make("sensor_msgs/msg/NavSatStatus", status=status, service=1),
+            latitude=latitude,
+            longitude=11.0,
+            altitude=500.0,
+            position_covariance=np.diag([1.0, 1.0, 4.0]).ravel(),
+            position_covariance_type=kind,
+        )
+
+    def wheels(self, kind: str, stamp_ns: int, speed: float, turn: float = 0.0, frame: str = "base_link") -> Any:
+        vector = self.store.types["geometry_msgs/msg/Vector3"]
+        twist = self.make("geometry_msgs/msg/Twist", linear=vector(speed, 0.0, 0.0), angular=vector(0.0, 0.0, turn))
+        if kind == TWIST:
+            return self.make(kind, header=self.header(stamp_ns, frame), twist=twist)
+        with_covariance = self.make("geometry_msgs/msg/TwistWithCovariance", twist=twist, covariance=np.zeros(36))
+        if kind == TWIST_COVARIANCE:
+            return self.make(kind, header=self.header(stamp_ns, frame), twist=with_covariance)
+        pose = self.make(
+            "geometry_msgs/msg/Pose",
+            position=self.make("geometry_msgs/msg/Point", x=7.0, y=8.0, z=9.0),
+            orientation=self.make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
+        )
+        return self.make(
+            ODOMETRY,
+            header=self.header(stamp_ns, "odom"),
+            child_frame_id=frame,
+            pose=self.make("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36)),
+            twist=with_covariance,
         )
 
     def transforms(self, entries: tuple[tuple[str, str, tuple[float, float, float]], ...], stamp_ns: int) -> Any:

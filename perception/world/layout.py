@@ -13,7 +13,7 @@ from perception.world.variety import variety_of
 
 __all__ = ["LANE", "PAVEMENT", "ROAD_HALF", "Layout", "Rectangle", "Street", "Terrain", "make_layout"]
 
-TOWN_SPEED, INDOOR_SPEED, TURNS_SPEED = 8.0, 1.5, 5.5  # m/s
+TOWN_SPEED, INDOOR_SPEED, TURNS_SPEED, TUNNEL_SPEED = 8.0, 1.5, 5.5, 4.0  # m/s
 TURN_RATE, TIGHT_TURN_RATE = np.radians(32.0), np.radians(42.0)  # rad/s
 KNOT_STEP, INDOOR_KNOT_STEP = 1.0, 0.2  # m, between the knots of the course
 INDOOR: tuple[Route, ...] = ("corridor", "endless_corridor", "tunnel", "office")
@@ -60,5 +60,6 @@ def _pace(config: WorldConfig) -> Pace:
         "corridor": (INDOOR_SPEED, TURN_RATE, 1.0),
         "endless_corridor": (INDOOR_SPEED, TURN_RATE, 1.0),
         "office": (INDOOR_SPEED, TURN_RATE, 1.0),
+        "tunnel": (TUNNEL_SPEED, TURN_RATE, 1.0),
     }.get(config.route, (TOWN_SPEED, TURN_RATE, 2.2))
     return Pace(config.speed or speed, rate, lateral, config.rest)

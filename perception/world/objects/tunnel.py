@@ -10,7 +10,7 @@ from perception.world.materials import Material, Texture
 from perception.world.objects.walls import Opening, Wall, make_wall
 
 SMOOTH_WIDTH, SMOOTH_HEIGHT = 3.0, 2.9  # m
-WIDTH, HEIGHT = 9.0, 5.0  # m, of a road tunnel
+WIDTH, HEIGHT = 5.0, 3.5  # m, of a tunnel with one lane
 STEP = 5.0  # m, length of a piece of a wall
 GAP = (4.0, 14.0)  # m, of plain wall between what interrupts it
 NICHE_WIDTH, NICHE_DEPTH, NICHE_HEIGHT = (1.0, 2.4), (0.4, 1.2), (2.1, 3.0)  # m

@@ -128,7 +128,7 @@ def test_a_tunnel_differs_by_seed_and_repeats_after_its_period() -> None:
     assert first.scene.static.triangles.shape != other.scene.static.triangles.shape
     period = first.scene.layout.period
     corners = np.unique(np.round(first.scene.static.triangles.reshape(-1, 3), 3), axis=0)
-    features = corners[(np.abs(corners[:, 1]) < 4.4) & (corners[:, 0] < 60.0)]  # pillars stand out of the walls
+    features = corners[(np.abs(corners[:, 1]) < 2.45) & (corners[:, 0] < 60.0)]  # pillars stand out of the walls
     assert len(features) > 8
     again = {tuple(corner) for corner in corners.tolist()}
     shifted = np.round(np.add(features, [period, 0.0, 0.0]), 3)

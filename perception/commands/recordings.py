@@ -13,6 +13,9 @@ from perception.commands.options import ANY_PATH, FILE, with_config
 @click.argument("recordings", metavar="RECORDING...", type=ANY_PATH, nargs=-1, required=True)
 @click.option("--out", type=ANY_PATH, required=True, help="Folder for the results; made when it is not there.")
 @click.option("--rate", default=0.0, show_default="as fast as possible", help="Times real time; waits, never drops.")
+@click.option(
+    "--map", "map_folder", metavar="[MAP]", is_flag=False, flag_value="", help="Make a map, or go on in the map MAP."
+)
 @click.option("--stages", help="These stages, comma separated, e.g. odometry,camera.  [default: those enabled]")
 @click.option("--jobs", "num_jobs", type=click.IntRange(1, 256), help="Recordings at a time, each in its own process.")
 @click.option("--cluster", metavar="ADDRESS", help="Of a dask scheduler whose workers do the replays (extra cluster).")
@@ -23,6 +26,7 @@ def replay(
     recordings: tuple[Path, ...],
     out: Path,
     rate: float,
+    map_folder: str | None,
     stages: str | None,
     num_jobs: int | None,
     cluster: str | None,
@@ -34,6 +38,10 @@ def replay(
 ) -> None:
     """Run the pipeline over RECORDING and write the trajectory, the metrics and report.html to --out.
 
+    With --map it makes a map: OUT/map, the poses in it at every scan (map.tum), and pictures of it. With --map MAP it
+    goes on in the map of an earlier drive; add --set mapping.mode=localization to find the way in it and leave it as
+    it is.
+
     With --set detection.is_enabled=true it finds objects in the images, too, and writes detections.json; with
     --set lines.is_enabled=true line segments, and lines.json.
 
@@ -44,14 +52,17 @@ def replay(
     there already, with the same settings, is kept: an interrupted batch resumes. --jobs, --cluster and --shard make a
     batch of one recording, too.
     """
+    from perception.core.config import changed
     from perception.pipeline.presets import configured
 
     config = configured(config_file, preset, overrides)
+    if map_folder is not None:
+        config = changed(config, {"mapping.is_enabled": True, "mapping.folder": map_folder or config.mapping.folder})
     if len(recordings) > 1 or num_jobs or cluster or shard:
         from perception.core.config import to_yaml
         from perception.pipeline.batch import jobs_of, shard_of
 
-        arguments = _replay_arguments(rate, stages, config_file, preset, overrides)
+        arguments = _replay_arguments(rate, map_folder, stages, config_file, preset, overrides)
         jobs = shard_of(jobs_of(recordings, out, arguments, to_yaml(config), retries), shard)
         _replay_many(jobs, num_jobs or 1, cluster)
         return
@@ -74,13 +85,19 @@ def _replay_many(jobs: list[Any], num_workers: int, cluster: str | None) -> None
 
 
 def _replay_arguments(
-    rate: float, stages: str | None, config_file: Path | None, preset: str | None, overrides: tuple[str, ...]
+    rate: float,
+    map_folder: str | None,
+    stages: str | None,
+    config_file: Path | None,
+    preset: str | None,
+    overrides: tuple[str, ...],
 ) -> list[str]:
     """What a child is told beside its recording."""
     given: list[tuple[str, object]] = [("--rate", rate), ("--stages", stages), ("--preset", preset)]
     given.append(("--config", config_file.resolve() if config_file else None))
     given.extend(("--set", override) for override in overrides)
-    return [str(word) for name, value in given if value for word in (name, value)]
+    mapping = [] if map_folder is None else ["--map", *([str(Path(map_folder).resolve())] if map_folder else [])]
+    return [*(str(word) for name, value in given if value for word in (name, value)), *mapping]
 
 
 @click.command()

@@ -162,7 +162,7 @@ def path_section(poses: np.ndarray, stamps_ns: np.ndarray, reference: np.ndarray
             x, y, z = path[:, :3, 3].T
             above.append(Curve(name, x, y, colour, seconds, is_broad=path is reference))
             height.append(Curve(name, distance, z, colour, is_broad=path is reference))
-    tall = _map_height(poses)
+    tall = map_height(poses)
     return Section(
         "Trajectory",
         [
@@ -172,7 +172,7 @@ def path_section(poses: np.ndarray, stamps_ns: np.ndarray, reference: np.ndarray
     )
 
 
-def _map_height(poses: np.ndarray) -> int:
+def map_height(poses: np.ndarray) -> int:
     """Height of the view from above that suits the shape of the path."""
     if len(poses) == 0:
         return MAP_HEIGHTS[0]

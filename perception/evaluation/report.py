@@ -13,6 +13,7 @@ from perception.core.files import write_atomic
 from perception.core.health import Health
 from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
+from perception.evaluation.map_report import MapView, map_section
 from perception.evaluation.page import (
     HealthRow,
     Page,
@@ -47,6 +48,7 @@ class RunReport:
     health: tuple[tuple[int, Health], ...] = ()  # stamp_ns and state, one per scan
     highlights: tuple[tuple[str, str], ...] = ()  # name and value, shown large beside distance and error
     counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by stage
+    map: MapView | None = None
     config_yaml: str = ""
 
 
@@ -118,6 +120,8 @@ def _sections(report: RunReport, errors: TrajectoryErrors | None) -> list[Sectio
         sections = [path_section(report.trajectory.poses, report.trajectory.stamps_ns)]
     else:
         sections = [path_section(errors.estimate, errors.stamps_ns, errors.reference), error_section(errors, start_ns)]
+    if report.map is not None:
+        sections.append(map_section(report.map, report.trajectory, errors))
     timing = [chart for stage, samples in report.timings.items() for chart in _timing(stage, samples, start_ns)]
     if timing:
         sections.append(Section("Timing", timing))

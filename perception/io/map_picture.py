@@ -19,11 +19,12 @@ LOOPS, START, TEXT = (214, 40, 57), (20, 140, 60), (60, 70, 85)
 SCALES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)  # m, of the bar
 
 
-def picture_of(folder: MapFolder, grid: FloorGrid) -> np.ndarray:
-    """The picture (H, W, 3) uint8 RGB of a map with its floor."""
+def picture_of(folder: MapFolder, grid: FloorGrid, path: np.ndarray | None = None) -> np.ndarray:
+    """The picture (H, W, 3) uint8 RGB of a map with its floor, and with a further path (N, 2) m through it."""
     ids, poses = folder.poses()
     places = poses[:, :2, 3]
     paths = [places[np.searchsorted(ids, session)] for session in sessions_of(folder)]
+    paths += [] if path is None else [path]
     return draw_map(grid, paths, places[np.searchsorted(ids, loops_of(folder))])
 
 
@@ -34,7 +35,8 @@ def draw_map(grid: FloorGrid, paths: Sequence[np.ndarray], loops: np.ndarray) ->
     """
     import cv2
 
-    if sum(map(len, paths)) == 0:
+    paths = [path for path in paths if len(path)]
+    if not paths:
         raise InvalidInput("map: it holds no keyframe, there is nothing to draw")
     low, high = _bounds(grid, np.concatenate(paths))
     scale = float(np.clip(1.0 / grid.resolution, MIN_SIDE / (high - low).max(), MAX_SIDE / (high - low).max()))
@@ -99,5 +101,8 @@ def _draw_scale(picture: np.ndarray, scale: float) -> None:
     fitting = [length for length in SCALES if length * scale <= picture.shape[1] / 4]
     length = fitting[-1] if fitting else SCALES[0]
     bottom, end = picture.shape[0] - 14, 12 + round(length * scale)
-    cv2.line(picture, (12, bottom), (end, bottom), TEXT, 2)
-    cv2.putText(picture, f"{length:g} m", (12, bottom - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.5, TEXT, 1, cv2.LINE_AA)
+    for colour, width in ((COLOURS[FREE], 4), (TEXT, 1)):  # readable on walls, too
+        cv2.line(picture, (12, bottom), (end, bottom), colour, width + 1)
+        cv2.putText(
+            picture, f"{length:g} m", (12, bottom - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, width, cv2.LINE_AA
+        )

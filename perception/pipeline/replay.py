@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from perception.core.config import changed
 from perception.core.errors import DataLoss, InvalidInput
 from perception.core.geometry import inverse
 from perception.core.health import Health
@@ -16,6 +17,7 @@ from perception.core.types import Detections, LineSegments, OdometryUpdate, Regi
 from perception.io.recording import Recording
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.full import FULL
+from perception.pipeline.map_run import MapCollector, MapRun
 from perception.pipeline.runner import Pace, Runner, stream_of
 
 
@@ -36,6 +38,7 @@ class ReplayResult:
     loss: DataLoss | None = None  # set when the recording ended early
     detections: list[Detections] | None = None  # of each image, in the order of time; None: nobody asked for them
     lines: list[LineSegments] | None = None  # likewise
+    map: MapRun | None = None  # None: no map was made
 
     def digest(self) -> str:
         """SHA-256 of stamps and poses: equal for equal trajectories, bit for bit."""
@@ -51,6 +54,7 @@ _Pose = tuple[int, np.ndarray, RegistrationReport, Health]
 class _Collector:
     """Keeps the outputs of a run, and the sweep that each of them belongs to."""
 
+    map: MapCollector
     sweeps: dict[int, tuple[int, int]] = field(default_factory=dict)  # by end of sweep
     runs: list[list[_Pose]] = field(default_factory=lambda: [[]])  # a reset starts a new one
     detections: list[Detections] = field(default_factory=list)
@@ -66,6 +70,8 @@ class _Collector:
             self.detections.append(item)
         elif stream == "lines" and isinstance(item, LineSegments):
             self.lines.append(item)
+        else:
+            self.map.take(item)
 
     def longest(self) -> list[_Pose]:
         """Poses of the longest run: those before and after a reset have no common origin."""
@@ -83,9 +89,11 @@ def replay(
 
     `rate`: times real time, 0 for as fast as possible. `stages`: by name; else those that the results need and `config`
     enables. The recording is read for what they need and no more: without a stage that wants images none is decoded.
-    Raises `InvalidInput` when the recording gives no pose, and what a stage raises that cannot be made.
+    A map waits for its pose graph at each keyframe, so that it does not depend on the machine. Raises `InvalidInput`
+    when the recording gives no pose, and what a stage raises that cannot be made.
     """
-    kept, pace, num_scans, loss = _Collector(), Pace(rate), 0, None
+    config = changed(config, {"mapping.is_deterministic": True})
+    kept, pace, num_scans, loss = _Collector(MapCollector(config.mapping)), Pace(rate), 0, None
     pipeline = FULL.enabled(config).producing(RESULTS) if stages is None else FULL.only(stages)
     start = time.perf_counter()
     with closing(Runner(pipeline, config, recording.rig, kept.sink)) as runner:
@@ -120,8 +128,9 @@ def _result(runner: Runner, kept: _Collector, num_scans: int, wall_time: float, 
         counted = "; ".join(f"{name}: {count}" for c in runner.counters().values() for name, count in c.items())
         raise loss or InvalidInput(f"no pose came out of {num_scans} scans ({counted or 'the recording is empty'})")
     stamps, T_odom_base, reports, health = zip(*poses)
+    trajectory = Trajectory(np.array(stamps, dtype=np.int64), np.stack(T_odom_base))
     return ReplayResult(
-        trajectory=Trajectory(np.array(stamps, dtype=np.int64), np.stack(T_odom_base)),
+        trajectory=trajectory,
         sweeps_ns=np.array([kept.sweeps[stamp] for stamp in stamps], dtype=np.int64),
         reports=list(reports),
         health=list(health),
@@ -134,4 +143,5 @@ def _result(runner: Runner, kept: _Collector, num_scans: int, wall_time: float, 
         loss=loss,
         detections=kept.detections if "detection" in runner.workers else None,
         lines=kept.lines if "lines" in runner.workers else None,
+        map=kept.map.result(trajectory) if "mapping" in runner.workers else None,
     )

@@ -16,6 +16,7 @@ from perception.core.config import to_yaml
 from perception.core.errors import DataLoss, InvalidInput
 from perception.core.files import write_atomic
 from perception.core.health import Level
+from perception.core.trajectory import Trajectory
 from perception.evaluation.report import RunReport, write_report
 from perception.evaluation.trajectory import TrajectoryErrors, evaluate
 from perception.io.detection_results import ResultsWriter, counted
@@ -25,6 +26,7 @@ from perception.io.recording import Recording, Summary, open_recording
 from perception.io.trajectories import write_kitti, write_tum
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.full import FULL
+from perception.pipeline.map_results import map_metrics, map_view, placed, told, write_map_files
 from perception.pipeline.replay import ReplayResult, lidar_poses, replay
 from perception.progress import progress
 
@@ -43,6 +45,7 @@ class Run:
     config: PerceptionConfig
     result: ReplayResult
     errors: TrajectoryErrors | None  # None without a reference, or where it does not overlap
+    map_errors: TrajectoryErrors | None  # of the poses in the map
     metrics: dict[str, Any]
 
 
@@ -52,17 +55,20 @@ def replay_to_folder(
     """Replay the recording at `path` and write its results to the folder `out`.
 
     Writes odometry.tum, odometry_kitti.txt, metrics.json, config.yaml and report.html, and detections.json with
-    images.json where `config` enables detection, lines.json where it enables lines. Returns what was lost of a
-    damaged recording, whose readable part was used. Raises `InvalidInput` and `ConfigError` as `open_recording` does.
+    images.json where `config` enables detection, lines.json where it enables lines; where it enables mapping the map
+    itself (map/, unless `config` names another folder), map.tum, map.pgm with map.yaml, and map.png. Returns what was
+    lost of a damaged recording, whose readable part was used. Raises `InvalidInput` and `ConfigError` as
+    `open_recording` does, `ConfigError` where a map is there already.
     """
     from rich.console import Console
 
     console = Console()
     start = time.perf_counter()
+    placed_config = placed(config, out)
     recording = open_recording(path, config.input)
     show_summary(console, path, recording.summary)
     with progress("replay") as update:
-        result = replay(recording, config, rate, stages, update)
+        result = replay(recording, placed_config, rate, stages, update)
     run = finished(recording, config, result)
     write_results(out, run)
     run.metrics["time"]["total_s"] = round(time.perf_counter() - start, 3)
@@ -74,8 +80,12 @@ def replay_to_folder(
 
 def finished(recording: Recording, config: PerceptionConfig, result: ReplayResult) -> Run:
     """The run with its errors against the recording's reference, where it has one, and its metrics."""
-    errors = _errors(recording, result)
-    return Run(recording, config, result, errors, metrics_of(recording, result, errors))
+    errors = _errors(recording, result.trajectory)
+    map_errors = _errors(recording, result.map.trajectory) if result.map is not None else None
+    metrics = metrics_of(recording, result, errors)
+    if result.map is not None:
+        metrics["mapping"] = map_metrics(result.map, map_errors, errors)
+    return Run(recording, config, result, errors, map_errors, metrics)
 
 
 def write_results(out: Path, run: Run) -> None:
@@ -86,7 +96,8 @@ def write_results(out: Path, run: Run) -> None:
     write_atomic(out / "config.yaml", to_yaml(run.config))
     write_detections(out, run.result)
     write_lines(out, run.result)
-    write_report(out / "report.html", report_of(run))
+    picture = write_map_files(out, run.result.map) if run.result.map is not None else None
+    write_report(out / "report.html", report_of(run, picture))
     write_atomic(out / "metrics.json", json.dumps(run.metrics, indent=1, allow_nan=False))
 
 
@@ -147,8 +158,8 @@ def metrics_of(recording: Recording, result: ReplayResult, errors: TrajectoryErr
     return metrics
 
 
-def report_of(run: Run) -> RunReport:
-    """The run as the report shows it."""
+def report_of(run: Run, picture: np.ndarray | None = None) -> RunReport:
+    """The run as the report shows it; `picture` (H, W, 3) of its map."""
     summary, result, factor = run.recording.summary, run.result, run.metrics["time"]["real_time_factor"]
     stamps = result.trajectory.stamps_ns
     series = {
@@ -157,7 +168,7 @@ def report_of(run: Run) -> RunReport:
         "iterations": np.array([report.num_iterations for report in result.reports]),
         "translation not determined": np.array([report.is_degenerate for report in result.reports]),
     }
-    shown = ("recording", "time", "memory_peak_mb", "health", "detections", "lines", "trajectory_sha256")
+    shown = ("recording", "time", "memory_peak_mb", "health", "detections", "lines", "mapping", "trajectory_sha256")
     return RunReport(
         title=f"Replay of {run.recording.path.name}",
         summary=replace(summary, notes=(*summary.notes, *result.notes)),
@@ -174,6 +185,7 @@ def report_of(run: Run) -> RunReport:
         series={name: (stamps, values) for name, values in series.items()},
         health=tuple(zip(stamps.tolist(), result.health)),
         counters={**result.counters, "the reader (not used)": run.metrics["recording"]["not_used"]},
+        map=map_view(result.map, picture, run.map_errors) if result.map is not None else None,
         config_yaml=to_yaml(run.config),
     )
 
@@ -219,13 +231,15 @@ def show_metrics(console: "Console", metrics: dict[str, Any]) -> None:
             f"against the reference: APE {accuracy['ape_translation']['rmse']:.3f} m, "
             f"{accuracy['ape_rotation_deg']['rmse']:.3f} deg (rmse, SE(3) aligned)"
         )
+    for line in told(metrics["mapping"]) if "mapping" in metrics else ():
+        console.print(line, soft_wrap=True)
 
 
-def _errors(recording: Recording, result: ReplayResult) -> TrajectoryErrors | None:
+def _errors(recording: Recording, trajectory: Trajectory) -> TrajectoryErrors | None:
     if recording.reference is None:
         return None
     try:
-        return evaluate(result.trajectory, recording.reference)
+        return evaluate(trajectory, recording.reference)
     except InvalidInput as error:  # the trajectory is still worth writing
         log.warning("not compared with the reference: %s", error)
         return None
@@ -233,7 +247,7 @@ def _errors(recording: Recording, result: ReplayResult) -> TrajectoryErrors | No
 
 def _input_of(stage: str) -> str:
     """What each output of a stage answers: a scan where it reads them."""
-    return "scan" if "scan" in FULL.stage(stage).reads else "image"
+    return "scan" if {"scan", "odometry"} & set(FULL.stage(stage).reads) else "image"
 
 
 def _quantiles(values: np.ndarray) -> dict[str, float]:

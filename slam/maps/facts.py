@@ -7,7 +7,7 @@ import numpy as np
 from perception.core.stamps import NS_PER_S
 from slam.graph.factors import Between, Position
 from slam.maps.folder import MapFolder
-from slam.maps.sessions import loops_of, sessions_of
+from slam.maps.sessions import loops_of, sessions_of, ties_of
 
 MB = 1e6  # bytes
 
@@ -25,7 +25,7 @@ def facts_of(folder: MapFolder) -> dict[str, Any]:
         "version": folder.card.version,
         "keyframes": len(ids),
         "sessions": [_session(folder, session, path) for session, path in zip(sessions, paths)],
-        "loops": _loops(loops_of(folder), sessions),
+        "loops": {**_loops(loops_of(folder), sessions), "ties of sessions": len(ties_of(folder))},
         "points": sum(info.num_points for info in folder.keyframes.values()),
         "path_m": round(sum(map(_length, paths)), 2),
         "extent_m": np.ptp(places, axis=0).round(2).tolist() if len(places) else [],

@@ -7,11 +7,17 @@ from slam.maps.folder import MapFolder
 
 
 def sessions_of(folder: MapFolder) -> list[np.ndarray]:
-    """Numbers (N,) int64 of the keyframes of each run: odometry leads from one to the next."""
+    """Numbers (N,) int64 of the keyframes of each run: odometry leads to each from the number before."""
     ids = np.array(sorted(folder.keyframes), dtype=np.int64)
-    steps = {(a, b) for a, b in _pairs(folder, "odometry")}
-    breaks = [row for row in range(1, len(ids)) if (int(ids[row - 1]), int(ids[row])) not in steps]
+    led = {b for a, b in _pairs(folder, "odometry") if a == b - 1}
+    breaks = [row for row in range(1, len(ids)) if int(ids[row]) not in led]
     return np.split(ids, breaks) if len(ids) else []
+
+
+def ties_of(folder: MapFolder) -> np.ndarray:
+    """The keyframes (T, 2) int64 by which a session hangs on an earlier one."""
+    pairs = [pair for pair in _pairs(folder, "odometry") if pair[0] != pair[1] - 1]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
 def loops_of(folder: MapFolder) -> np.ndarray:

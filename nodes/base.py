@@ -30,6 +30,8 @@ from perception.pipeline.full import FULL, live_streams
 from perception.pipeline.spec import Pipeline, Stage, Worker
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+RESET = "starting again at the origin; a map in a folder stays, and the place in it is sought"
+EXTRAS = ("autostart", "save_folder")  # parameters that are not of the configuration
 HEALTH_PERIOD, DIAGNOSTICS_PERIOD_NS = 0.1, 1_000_000_000  # s: a change is told at once; ns: all is told this often
 
 
@@ -55,7 +57,7 @@ class PipelineNode(LifecycleNode):
         self._described = pipeline.only(self.stage_names)
         try:
             groups = (*SHARED_GROUPS, *self.stage_names)
-            self.parameters = ConfigParameters(self, groups, extras=("autostart",), on_change=self._reconfigure)
+            self.parameters = ConfigParameters(self, groups, extras=EXTRAS, on_change=self._reconfigure)
         except PerceptionError:
             self.destroy_node()
             raise
@@ -182,6 +184,8 @@ class PipelineNode(LifecycleNode):
 
     def _deactivate(self) -> None:
         self.is_active = False
+        for port in self._inputs.values():
+            port.stop()
         for name, thread in self.threads.items():
             if not thread.stop():
                 self.get_logger().error(f"stage {name} did not end in time")
@@ -262,16 +266,24 @@ class PipelineNode(LifecycleNode):
     def _reconfigure(self, config: PerceptionConfig) -> None:
         before, self._taken = self._taken, config
         groups = {name for name in type(config).model_fields if getattr(config, name) != getattr(before, name)}
-        for name, thread in self.threads.items():
-            if groups.intersection((*SHARED_GROUPS, name)):
-                self.get_logger().warning(f"the configuration has changed: stage {name} starts again with it")
-                thread.restart()
+        concerned = [name for name in self.threads if groups.intersection((*SHARED_GROUPS, name))]
+        for name in concerned:
+            self.get_logger().warning(f"the configuration has changed: stage {name} starts again with it")
+        self._restart([self.threads[name] for name in concerned])
+
+    def _restart(self, threads: list[StageThread]) -> None:
+        """One after the other, in the order of the data flow: nothing old reaches a stage that is new."""
+
+        def go_on() -> None:
+            if threads:
+                threads.pop(0).restart(then=go_on)
+
+        go_on()
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        for thread in self.threads.values():
-            thread.restart()
+        self._restart(list(self.threads.values()))
         response.success = self.is_active
-        response.message = "starting again at the origin" if self.is_active else "the node is not active"
+        response.message = RESET if self.is_active else "the node is not active"
         return response
 
     def _report(self) -> None:

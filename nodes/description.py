@@ -78,7 +78,10 @@ def describe(options: RunOptions) -> Plan:
         processes = [_process("perception", "full_node", stages, config, options)]
     else:
         parts = FULL.enabled(config).fed_by(live_streams(config)).stages
-        processes = [_process(part.name, f"{part.name}_node", alone(part.name), config, options) for part in parts]
+        names = [part.name for part in parts]
+        if "mapping" in names:
+            names.remove("odometry")  # map -> odom belongs to the very odometry that mapping works on: one process
+        processes = [_process(name, f"{name}_node", alone(name), config, options) for name in names]
     return Plan(tuple(processes), middleware.environment(options.network))
 
 

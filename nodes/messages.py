@@ -1,4 +1,7 @@
-"""Translation between ROS messages and our types. This file and `line_messages.py` alone know fields of messages."""
+"""Translation between ROS messages and our types.
+
+This file, `line_messages.py` and `map_messages.py` alone know fields of messages.
+"""
 
 import array
 import struct

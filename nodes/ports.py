@@ -1,4 +1,4 @@
-"""Ports between topics and the streams of LiDAR, IMU and odometry; those of cameras are in `nodes/camera_ports.py`."""
+"""Ports between topics and the streams of LiDAR, IMU and odometry; those of others are in files of their own."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from sensor_msgs.msg import Imu, PointCloud2
 
 from nodes import messages, qos
 from nodes.statistics import StreamMonitor
-from perception.core.errors import ConfigError, InvalidInput
+from perception.core.errors import ConfigError, InvalidInput, MissingTransform
 from perception.core.geometry import apply, quaternion_from_matrix
 from perception.core.health import OK, Health
 from perception.core.types import OdometryUpdate, SensorRig
@@ -36,7 +36,10 @@ class InputPort:
         self.monitor = StreamMonitor(self.subscription.topic_name, time.monotonic_ns())
 
     def translate(self, message: Any) -> list[Any]:
-        """The items that a message completes; raises `InvalidInput`, or `ConfigError` where it cannot be understood."""
+        """The items that a message completes.
+
+        Raises `InvalidInput`, `ConfigError` where it cannot be understood, and `MissingTransform`.
+        """
         raise NotImplementedError
 
     def health(self, now_ns: int) -> Health:
@@ -61,6 +64,9 @@ class InputPort:
         self.frame_id = None
         self.monitor = StreamMonitor(self.subscription.topic_name, time.monotonic_ns())
 
+    def stop(self) -> None:
+        """The stages end."""
+
     def destroy(self) -> None:
         """Take the topic back."""
         self.node.destroy_subscription(self.subscription)
@@ -72,7 +78,7 @@ class InputPort:
         self.monitor.note(now_ns)
         try:
             items = self.translate(message)
-        except (InvalidInput, ConfigError) as error:
+        except (InvalidInput, ConfigError, MissingTransform) as error:
             self.monitor.refuse(error)
             self.node.get_logger().warning(
                 f"{self.monitor.topic}: {error} ({self.monitor.num_refused} refused so far)",

@@ -4,6 +4,8 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 CLOUD_DEPTH = 30  # three seconds of scans: what may wait in the middleware while the machine is busy with others
 IMU_DEPTH = 1000  # five seconds at 200 Hz
+FIX_DEPTH, WHEEL_DEPTH = 20, 200  # a few seconds of each
+COMMAND_DEPTH = 5
 IMAGE_DEPTH = 2  # the newest counts; one more, so that a busy moment loses none
 
 

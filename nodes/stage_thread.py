@@ -12,6 +12,7 @@ from perception.core.errors import PerceptionError
 from perception.core.health import OK, Health, Level, worst
 from perception.core.mailbox import Closed, Mailbox
 from perception.core.types import OdometryUpdate, Scan
+from perception.mapping.types import MapOdom
 from perception.pipeline.spec import Stage, Worker
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,9 @@ class StageThread:
         self._make_worker, self._sink = make_worker, sink
         self._worker: Worker | None = None
         self._failure = OK
-        self._arrivals: deque[tuple[int, int]] = deque(maxlen=MAX_PENDING)  # start of a scan, and when it came
+        self._arrivals: deque[tuple[int, int]] = deque(maxlen=MAX_PENDING)  # start of a scan or pose, and when it came
         self._images: dict[tuple[str, bool, int], int] = {}  # camera and stamp of an image, and when it came
+        self._after_restart: list[Callable[[], None]] = []
         self._wake, self._stopping, self._restart = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"stage {stage.name}", daemon=True)
 
@@ -65,6 +67,8 @@ class StageThread:
         """
         if isinstance(item, Scan):
             self._arrivals.append((item.stamp_ns, now_ns))
+        elif stream == "odometry":
+            self._arrivals.append((item.odometry.stamp_ns - 1, now_ns))
         elif _is_of_a_camera(item):
             self._note_image(item, now_ns)
         source = _source(stream, item)
@@ -88,8 +92,9 @@ class StageThread:
         """Something that `make_worker` waits for may have changed."""
         self._wake.set()
 
-    def restart(self) -> None:
-        """Make a new worker before the next item."""
+    def restart(self, then: Callable[[], None] = lambda: None) -> None:
+        """Make a new worker before the next item; `then` is called in the stage's thread when the old one is gone."""
+        self._after_restart.append(then)
         self._restart.set()
         self._wake.set()
 
@@ -117,16 +122,18 @@ class StageThread:
 
     def _drop_worker(self) -> None:
         worker, self._worker = self._worker, None
-        if worker is not None:
+        if worker is None:
+            return
+        try:
             worker.close()
+        except Exception as error:  # what it held may be lost; what comes next must not be
+            self._fail(f"stage {self.stage.name} did not end well: {error}")
 
     def _work(self) -> None:
         while not self._stopping.is_set():
             try:
                 if self._restart.is_set():
-                    self._restart.clear()
-                    self._drop_worker()
-                    self.events["restarts"] += 1
+                    self._begin_anew()
                 if self._worker is None:
                     self._prepare()
                     continue
@@ -135,6 +142,17 @@ class StageThread:
                 return
             if entry is not None and self._worker is not None:
                 self._step(*entry)
+
+    def _begin_anew(self) -> None:
+        self._restart.clear()
+        waiting, self._after_restart = self._after_restart, []
+        self._drop_worker()
+        self.events["restarts"] += 1
+        self.inbox.discard(lambda entry: entry[0] in self.stage.forgets)
+        for output in self.stage.on_restart:
+            self._sink(*output)
+        for then in waiting:
+            then()
 
     def _prepare(self) -> None:
         self._wake.clear()
@@ -168,9 +186,10 @@ class StageThread:
             if arrival_ns is None:
                 return  # another output of the same image was first
             self.arrival_ns = arrival_ns
-        elif isinstance(output, OdometryUpdate):
+        elif isinstance(output, OdometryUpdate | MapOdom):
+            stamp_ns = output.stamp_ns if isinstance(output, MapOdom) else output.odometry.stamp_ns
             self.arrival_ns = None
-            while self._arrivals and self._arrivals[0][0] < output.odometry.stamp_ns:
+            while self._arrivals and self._arrivals[0][0] < stamp_ns:
                 self.arrival_ns = self._arrivals.popleft()[1]
         else:
             return

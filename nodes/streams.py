@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from nodes.camera_ports import ImageOutput, image_ports
 from nodes.detection_ports import DetectionOutput
 from nodes.line_ports import Lines3dOutput, LinesOutput
+from nodes.mapping_ports import CommandPort, FixPort, MapOutput, WheelPort
 from nodes.ports import ImuPort, InputPort, OdometryPort, OutputPort, ScanPort
 
 if TYPE_CHECKING:
@@ -17,9 +18,13 @@ INPUTS: dict[str, MakeInputs] = {
     "scan": lambda node: {"scan": ScanPort(node)},
     "imu": lambda node: {"imu": ImuPort(node)},
     "image_raw": image_ports,
+    "fix": lambda node: {"fix": FixPort(node)} if node.config.input.gnss_topic else {},
+    "wheels": lambda node: {"wheels": WheelPort(node)} if node.config.input.wheel_topic else {},
+    "map_command": lambda node: {"commands": CommandPort(node)},
 }
 OUTPUTS: dict[str, Callable[["PipelineNode"], OutputPort]] = {
     "odometry": OdometryPort,
+    "map_odom": MapOutput,
     "image": ImageOutput,
     "detections": DetectionOutput,
     "lines": LinesOutput,

@@ -63,12 +63,17 @@ class Mailbox(Generic[Item]):
                 raise Closed
             return None
 
+    def discard(self, is_unwanted: Callable[[Item], bool]) -> None:
+        """Drop what waits and is unwanted, counted as dropped."""
+        with self._changed:
+            kept = deque(item for item in self._items if not is_unwanted(item))
+            self.num_dropped += len(self._items) - len(kept)
+            self._items = kept
+            self._changed.notify_all()
+
     def clear(self) -> None:
         """Drop everything that waits, counted as dropped."""
-        with self._changed:
-            self.num_dropped += len(self._items)
-            self._items.clear()
-            self._changed.notify_all()
+        self.discard(lambda item: True)
 
     def close(self) -> None:
         """Refuse further items and wake every waiting thread; items already stored can still be taken."""

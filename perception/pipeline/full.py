@@ -18,6 +18,7 @@ FULL = Pipeline(
             inbox=ordered(400),  # one second of 200 Hz IMU and 10 Hz scans is 210
             deadline_ms=100,
             warm_up=warm_up_odometry,
+            on_restart=(("odometry_reset", "the odometry begins anew"),),
         ),
         Stage(
             "mapping",
@@ -28,6 +29,7 @@ FULL = Pipeline(
             inbox=ordered(2000),  # 30 s of scans, fixes and 50 Hz wheels, while a place is looked for
             deadline_ms=1000,
             warm_up=warm_up_mapping,
+            forgets=("odometry", "odometry_reset"),
             is_enabled=lambda config: config.mapping.is_enabled,
         ),
         Stage(

@@ -75,6 +75,8 @@ class Stage:
     on_demand: bool = False  # True: live, it works only while somebody listens to it or to a stage behind it
     is_enabled: Callable[["PerceptionConfig"], bool] = lambda config: True  # False: it is left out
     also_reads: tuple[str, ...] = ()  # streams that help where they are; it works without them
+    on_restart: tuple[Output, ...] = ()  # live: what the stages behind are told when it begins anew
+    forgets: tuple[str, ...] = ()  # live: streams whose waiting items mean nothing once it has begun anew
 
     def takes(self, stream: str) -> bool:
         """Whether items of `stream` are for it."""

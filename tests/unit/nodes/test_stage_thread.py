@@ -30,6 +30,9 @@ class Echo:
     def reset(self):
         raise AssertionError("a new worker is made instead")
 
+    def close(self):
+        pass
+
     def health(self):
         return OK
 

@@ -22,7 +22,8 @@ from perception.core.errors import InvalidInput
 from perception.networks.rein import SMALL, Rein, images_from, save_rein
 from perception.networks.rein_graph import ReinConfig
 from perception.place.bev_image import bev_image
-from perception.place.config import BevConfig
+from perception.place.config import BevConfig, KeypointConfig
+from perception.place.keypoints import find_keypoints
 from perception.training.average import RunningAverage
 from perception.training.checkpoint import Run, read_checkpoint, restore, save_checkpoint
 from perception.training.config import AverageConfig, OptimiserConfig, RunConfig
@@ -58,7 +59,7 @@ class PlaceTrainingConfig(RunConfig):
     temperature: float = Field(0.05, gt=0.0, le=1.0, description="Divides the similarity of global descriptors.")
     local_temperature: float = Field(0.1, gt=0.0, le=1.0, description="Divides the similarity of local descriptors.")
     local_weight: float = Field(0.5, ge=0.0, le=100.0, description="Of the loss of local descriptors.")
-    spots: int = Field(64, ge=2, le=4096, description="Spots of each pair whose local descriptors are learned.")
+    spots: int = Field(64, ge=2, le=4096, description="Corners of each pair whose local descriptors are learned.")
     apart: float = Field(2.0, ge=0.0, le=40.0, description="Spots nearer (m) to each other are not told apart.")
     forward_share: float = Field(
         0.3, ge=0.0, le=1.0, description="Share of pairs seen by sensors that look one way only, 70 to 200 deg wide."
@@ -84,7 +85,7 @@ class Batch:
     images: Tensor  # (2 P, 1, n, n) float32: first views, then second ones
     spots: Tensor  # (2, P, S, 2) float32: the same spots in both views, x and y in -1..1 of the image
     metres: Tensor  # (P, S, 2) float32, where they are in the first view
-    is_seen: Tensor  # (P, S) bool: in both images, and not empty in the first
+    is_seen: Tensor  # (P, S) bool: in both images
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def train_places(
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     network = Rein(config.network)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stubs forget it
     out.mkdir(parents=True, exist_ok=True)
     optimiser = make_optimiser(network, config.optimiser)
     run, first = Run(network, RunningAverage(network, config.average), optimiser), 0
@@ -264,14 +266,12 @@ def _pair(
         ahead, width = rng.uniform(-np.pi, np.pi), np.radians(rng.uniform(*FORWARD_DEG))
         clouds = [_ahead(cloud, ahead - world.poses[row, 2], width) for cloud, row in zip(clouds, rows)]
     images = [bev_image(_turned(cloud, turn), bev) for cloud, turn in zip(clouds, turns)]
-    lit = np.argwhere(images[0])
-    if len(lit) == 0:
-        lit = np.zeros((1, 2), dtype=np.int64)
-    pixels = lit[rng.integers(0, len(lit), config.spots)]
+    corners = find_keypoints(images[0], KeypointConfig())[:, ::-1]
+    pixels = corners[rng.integers(0, len(corners), config.spots)] if len(corners) else np.zeros((config.spots, 2))
     metres = (bev.first + 0.5 - pixels) * bev.resolution
     others = _moved(metres, world.poses[rows[0]] - [0, 0, turns[0]], world.poses[rows[1]] - [0, 0, turns[1]])
     reach = bev.extent - 2.0 * bev.resolution
-    is_seen = (np.abs(others) < reach).all(axis=1) & (len(lit) > 1)
+    is_seen = (np.abs(others) < reach).all(axis=1) & (len(corners) > 1)
     return images[0], images[1], _in_image(metres, bev), _in_image(others, bev), metres, is_seen
 
 

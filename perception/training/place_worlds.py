@@ -36,11 +36,15 @@ SCENE = SceneConfig(leaves_per_tree=80, clutter=0.5, num_pedestrians=0, num_anim
 class PlaceWorldsConfig(Config):
     """Which worlds, and how they are seen."""
 
-    routes: tuple[Route, ...] = Field(("district", "campus", "office"), min_length=1, description="One after another.")
+    routes: tuple[Route, ...] = Field(
+        ("district", "campus", "office", "tunnel"), min_length=1, description="One after another."
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the first world; from 1 000 000 on: held-out ones.")
     spacing: float = Field(8.0, ge=2.0, le=100.0, description="Distance (m) between places along the course.")
     views: int = Field(3, ge=1, le=16, description="Scans of each place.")
-    scatter: float = Field(2.5, ge=0.0, le=10.0, description="Largest offset (m) of a view from its place, each axis.")
+    scatter: float = Field(
+        2.5, ge=0.0, le=10.0, description="Largest offset (m) of a view from its place, along and across."
+    )
     max_places: int = Field(48, ge=2, le=10_000, description="Places of a world at most.")
     is_one_sensor: bool = Field(False, description="A 64-beam sensor on a roof for all views, instead of any.")
 
@@ -105,7 +109,7 @@ def see_world(config: PlaceWorldsConfig, route: Route, seed: int) -> PlaceViews:
     rng = np.random.default_rng([seed, PLACES_STREAM])
     count = max(2, min(config.max_places, int(course.length / config.spacing)))
     places = np.repeat(np.arange(count), config.views)
-    stations = (places + rng.uniform(-0.1, 0.1, len(places))) * (course.length / count)
+    stations = places * (course.length / count) + rng.uniform(-config.scatter, config.scatter, len(places))
     poses = _poses(course, stations, scatter_of(route, config.scatter), rng)
     sensors = [ROOF if config.is_one_sensor else any_sensor(rng) for _ in places]
     clouds = [scan(world, pose, sensor, rng) for pose, sensor in zip(poses, sensors)]
@@ -113,7 +117,7 @@ def see_world(config: PlaceWorldsConfig, route: Route, seed: int) -> PlaceViews:
 
 
 def scatter_of(route: Route, scatter: float) -> float:
-    """What of an offset (m) from the course is free of walls: a corridor is narrower than a street."""
+    """How far (m) beside the course it is free of walls: a corridor is narrower than a street."""
     return min(scatter, INDOOR_SCATTER) if route in INDOOR else scatter
 
 
@@ -158,8 +162,9 @@ def read_views(path: Path) -> PlaceViews:
 
 
 def _poses(course: Course, stations: np.ndarray, scatter: float, rng: np.random.Generator) -> np.ndarray:
-    """x, y, z of the ground and any heading (V, 4) beside stations along a course."""
+    """x, y, z of the ground and any heading (V, 4), up to `scatter` (m) beside stations along a course."""
     values = course.derivative(stations, 0)
-    offsets = rng.uniform(-scatter, scatter, (len(stations), 2))
+    side = np.stack([-np.sin(values[:, 3]), np.cos(values[:, 3])], axis=1)
+    offsets = rng.uniform(-scatter, scatter, len(stations))[:, None] * side
     heading = rng.uniform(-np.pi, np.pi, len(stations))
     return np.column_stack([values[:, :2] + offsets, values[:, 2], heading])

@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from perception.core.health import Health, Level
 from perception.core.trajectory import Trajectory
 from perception.evaluation.evaluate import evaluate_files
+from perception.evaluation.map_report import MapView
 from perception.evaluation.report import RunReport, health_rows, write_report
-from perception.evaluation.trajectory import Options
+from perception.evaluation.trajectory import Options, evaluate
 from perception.io.recording import Summary
 from perception.io.trajectories import write_tum
 from tests.unit.evaluation.paths import curved_drive, noisy
@@ -206,3 +208,24 @@ def test_the_report_module_imports_neither_plotting_nor_ros():
     heavy = ("plotly", "matplotlib", "rclpy", "scipy", "numba")
     code = f"import sys, perception.evaluation.report; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_map_is_shown_with_both_trajectories_its_loops_and_its_picture(tmp_path: Path):
+    drive = curved_drive(50)
+    drifting = Trajectory(drive.stamps_ns, drive.poses.copy())
+    drifting.poses[:, 1, 3] += np.linspace(0.0, 3.0, 50)
+    loops = np.stack([drive.poses[[0, 5], :3, 3], drive.poses[[40, 45], :3, 3]], axis=1)
+    view = MapView(drive, loops, np.full((40, 60, 3), 200, np.uint8), None, {EVIL: 3, "too little overlap": 7})
+    page = written(tmp_path / "alone.html", RunReport("x", Summary("folder", ()), drifting, map=view))
+    assert "Map" in Structure(page).text and "2 loops hold the map together" in page
+    assert "too little overlap 7, " in page and Structure(page).text.count(EVIL) == 1
+    assert all(f'data-name="{name}"' in page for name in ("odometry", "map", "loops")) and "data:image/jpeg" in page
+    compared = replace(view, errors=evaluate(drive, drive))
+    report = RunReport("x", Summary("folder", ()), drifting, reference=drive, map=compared)
+    assert Structure(written(tmp_path / "compared.html", report)).text.count("Position error") == 2
+
+
+def test_a_map_that_was_never_found_has_a_section_without_a_picture(tmp_path: Path):
+    nothing = MapView(Trajectory(np.zeros(0, np.int64), np.zeros((0, 4, 4))), np.zeros((0, 2, 3)))
+    page = written(tmp_path / "r.html", RunReport("x", Summary("folder", ()), curved_drive(5), map=nothing))
+    assert "0 loops hold the map together" in page

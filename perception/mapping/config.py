@@ -16,10 +16,7 @@ class KeyframeRule(Config):
 
     distance: float = Field(2.0, gt=0.0, le=100.0, description="A keyframe after so many metres,")
     turn_deg: float = Field(20.0, gt=0.0, le=180.0, description="or after so many degrees,")
-    min_interval: float = Field(0.2, ge=0.0, le=60.0, description="but not before so many seconds.")
-    describe: float = Field(
-        2.0, gt=0.0, le=1000.0, description="Places are described and sought every so many metres or seconds of a stop."
-    )
+    min_interval: float = Field(0.4, ge=0.0, le=60.0, description="but not before so many seconds.")
 
     @property
     def min_interval_ns(self) -> int:
@@ -36,7 +33,6 @@ class LoopConfig(Config):
         2, ge=0, le=50, description="So many keyframes before and after a place are registered with it as one cloud."
     )
     submaps: int = Field(16, ge=1, le=10_000, description="Such clouds kept in memory.")
-    min_interval: int = Field(1, ge=1, le=100, description="A place is sought at every n-th keyframe.")
 
 
 class LocalizationConfig(Config):

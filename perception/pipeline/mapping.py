@@ -1,16 +1,22 @@
 """Mapping as a stage: what comes from the odometry and from other sensors goes to the mapper, its answers go out."""
 
-from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from perception.core.config import to_yaml, validated
+from perception.core.errors import InvalidInput, MapError, PerceptionError
 from perception.core.health import Health
-from perception.core.types import SensorRig
+from perception.core.types import SensorRig, check
 from perception.mapping.config import MappingConfig
 from perception.pipeline.spec import Output
 
 if TYPE_CHECKING:
+    from perception.mapping.map_localization import MapLocalization
     from perception.mapping.mapper import Mapper
+    from perception.mapping.types import MapCommand
     from perception.pipeline.config import PerceptionConfig
 
 
@@ -21,7 +27,7 @@ def make_mapping(config: "PerceptionConfig", rig: SensorRig) -> "MappingStage":
 
 def warm_up_mapping() -> None:
     """Compile the kernels of places and maps, or load them from the cache."""
-    from perception.mapping.mapper import warm_up
+    from perception.mapping.opening import warm_up
 
     warm_up()
 
@@ -30,12 +36,10 @@ class MappingStage:
     """Keyframes, loops and the pose graph behind the odometry."""
 
     def __init__(self, config: "PerceptionConfig", rig: SensorRig) -> None:
-        from perception.core.config import to_yaml
-        from perception.mapping.mapper import open_mapper
-
         self.config: MappingConfig = config.mapping
-        self.events: Counter[str] = Counter()
-        self.mapper: Mapper = open_mapper(self.config, rig, to_yaml(config))
+        self.rig, self._config_yaml = rig, to_yaml(config)
+        self.refused = 0  # commands
+        self.mapper = self._opened(self.config)
 
     def step(self, stream: str, item: Any) -> Iterable[Output]:
         """Take an item of any of its streams; returns what the map says then."""
@@ -49,7 +53,7 @@ class MappingStage:
             case "wheels":
                 self.mapper.add_wheels(item)
             case "map_command":
-                return self.mapper.obey(item)
+                self._obey(item)
         return []
 
     def finish(self) -> Iterable[Output]:
@@ -70,7 +74,7 @@ class MappingStage:
 
     def counters(self) -> dict[str, int]:
         """Keyframes, revisits by verdict, fixes and wheel factors."""
-        return dict(self.mapper.events)
+        return {**self.mapper.counters(), "commands refused": self.refused}
 
     def close(self) -> None:
         """End the process of the graph and let go of the map, all of which is on the disk."""
@@ -78,4 +82,52 @@ class MappingStage:
 
     def facts(self) -> dict[str, str]:
         """The map and the place network."""
-        return self.mapper.facts()
+        mapped = self.mapper.map
+        folder = "a temporary one" if not self.config.folder else str(mapped.folder.path)
+        network = mapped.memory.describer.network.name
+        return {"map": folder, "mode": self.config.mode, "keyframes": str(len(mapped.folder)), "places": network}
+
+    def _opened(self, config: MappingConfig) -> "Mapper | MapLocalization":
+        from perception.mapping.opening import open_mapper
+
+        return open_mapper(config, self.rig, self._config_yaml)
+
+    def _obey(self, command: "MapCommand") -> None:
+        """Do what somebody asks for, and say how it went. A refusal changes nothing."""
+        try:
+            command.reply(True, self._done(command))
+        except PerceptionError as error:
+            self.refused += 1
+            command.reply(False, str(error))
+
+    def _done(self, command: "MapCommand") -> str:
+        argument = command.argument
+        match command.kind:
+            case "save" if isinstance(argument, str) and argument:
+                return f"wrote {self.mapper.save(Path(argument))} keyframes to {argument}"
+            case "load" if isinstance(argument, str) and argument:
+                return self._loaded(argument)
+            case "set_pose" if isinstance(argument, np.ndarray):
+                check("set_pose", argument, (4, 4), np.float64)
+                self.mapper.set_pose(argument)
+                return "the pose is taken over with the next keyframe"
+            case "relocalize":
+                self.mapper.begin_session("relocalize")
+                return "the place in the map is sought anew"
+            case "reset":
+                return self._loaded(self.config.folder)
+        raise InvalidInput(f"{command.kind}: {argument!r} is no argument for it; give a folder, or a pose")
+
+    def _loaded(self, folder: str) -> str:
+        """Go on in another map; the one before stays where it cannot be opened. A temporary map is given up."""
+        config = validated(MappingConfig, {**self.config.model_dump(), "folder": folder})
+        if folder and folder == self.config.folder:
+            self.mapper.close()  # one process may write a map at a time
+            self.mapper = self._opened(config)
+        else:
+            if folder and not Path(folder).is_dir():
+                raise MapError(f"{folder}: is no folder of a map; give one that was saved")
+            before, self.mapper = self.mapper, self._opened(config)
+            before.close()
+        self.config = config
+        return f"{len(self.mapper.map.folder)} keyframes in {folder or 'a new map'}"

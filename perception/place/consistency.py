@@ -24,6 +24,7 @@ class Revisit:
     T_odom_reference: np.ndarray  # (4, 4)
     query_path: float  # m of the path up to the keyframe
     reference_path: float
+    reference_session: int = 0  # keyframes of one session share one odometry
 
 
 class ConsistencyCheck:
@@ -56,7 +57,12 @@ class ConsistencyCheck:
 
 
 def agree(one: Revisit, other: Revisit, config: VerificationConfig) -> bool:
-    """Whether the cycle of two revisits and the odometry between them closes, within what odometry may drift."""
+    """Whether the cycle of two revisits and the odometry between them closes, within what odometry may drift.
+
+    Revisits of different sessions make no such cycle.
+    """
+    if one.reference_session != other.reference_session:
+        return False
     shift, turn = cycle_error(one, other)
     path = abs(one.query_path - other.query_path) + abs(one.reference_path - other.reference_path)
     limit = config.cycle_distance + config.cycle_drift * path

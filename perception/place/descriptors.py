@@ -52,6 +52,7 @@ class PlaceNetwork:
             raise ModelError(f"model {model.card.name}: family {model.card.family!r} describes no places; use {FAMILY}")
         self.config = ReinConfig.model_validate(model.card.network)
         self.name = model.card.name
+        self.digest = model.card.files["weights"].sha256  # of what makes its descriptors
         self.centroids, self.assignment = _pooling(model, self.config)
         shapes = {INPUT: (NUM_ROTATIONS, 1, side, side)}
         self.runtime = make_runtime(model, config.backend, config.precision, config.num_threads, shapes=shapes)

@@ -92,6 +92,11 @@ class GraphProcess:
             self._send(entry=entry)
         return entry.factor_id
 
+    def begin_session(self, T_map_odom: np.ndarray) -> None:
+        """The odometry has started anew, and this is where it lies in the map; of the old one nothing counts."""
+        self._odometry.clear()
+        self.T_map_odom = T_map_odom
+
     def settle(self) -> None:
         """Ask for the optimum itself; for the end of a run."""
         self._send(is_settling=True)

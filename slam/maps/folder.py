@@ -7,6 +7,7 @@ moment, the folder opens again and misses at most the keyframe that was being wr
 import fcntl
 import logging
 import os
+import shutil
 import threading
 import uuid
 from collections import OrderedDict
@@ -321,6 +322,21 @@ class MapFolder:
             self.notes.append(f"keyframe {last} is left out: its factor was not written any more")
             self._left_out.append({"type": "left out", "keyframe": last})
             del self.keyframes[last]
+
+
+def save_copy(folder: MapFolder, path: Path) -> None:
+    """The map as it is on the disk now, as another folder, whole or not at all. Raises `MapError`."""
+    path = Path(path).absolute()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise MapError(f"{path}: is there already; give another folder")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(folder.path, part, ignore=shutil.ignore_patterns(LOCK, ".*"))
+        part.replace(path)
+    except (OSError, shutil.Error) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise MapError(f"{path}: cannot be written ({error}); check rights and free space") from None
 
 
 def _problem(check: Callable[[], object]) -> str | None:

@@ -41,14 +41,20 @@ class OccupancyTiles:
         self.place = place or folder.path / FOLDER
         self.tiles = TileStore(self.place / TILES, 2, self.config.tile_cells, self.config.cache_mb)
         self._drawn: dict[int, np.ndarray] = {}
+        self.num_waiting = 0  # keyframes that the last update left for the next one
         if (self.place / BUSY).exists() or not self._read_drawn():
             self.tiles.clear()
 
-    def update(self, ids: np.ndarray, poses: np.ndarray) -> int:
-        """Draw what is new or has moved; `poses` (N, 4, 4) `T_map_base`. Returns how many keyframes were drawn."""
+    def update(self, ids: np.ndarray, poses: np.ndarray, limit: int | None = None) -> int:
+        """Draw what is new or has moved; `poses` (N, 4, 4) `T_map_base`. Returns how many keyframes were drawn.
+
+        With a `limit` no more are drawn, and `num_waiting` says how many are left.
+        """
         where = dict(zip(ids.tolist(), poses))
         gone = [number for number in self._drawn if number not in where]
         moved = [number for number, T in where.items() if number not in self._drawn or self._has_moved(number, T)]
+        self.num_waiting = len(moved) - len(moved[:limit])
+        moved = moved[:limit]
         if not gone and not moved:
             return 0
         write_atomic(self.place / BUSY, b"", is_durable=False)

@@ -1,0 +1,79 @@
+"""The place of the robot in a saved map: found without any guess, then followed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception.core.geometry import inverse
+from perception.mapping.config import MappingConfig
+from perception.mapping.memory import PlaceMemory, View
+from perception.mapping.pose_table import PoseTable
+from perception.mapping.revisits import Found, PoseOf, Revisits, apart, contradiction, placed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Located:
+    """Where a keyframe is."""
+
+    T_map_base: np.ndarray  # (4, 4)
+    found: Found  # the place of the map that says so
+    num_support: int  # places and earlier keyframes that agree, itself included
+
+
+class Localizer:
+    """Finds keyframes in a map. What one keyframe leaves open, the next ones may settle."""
+
+    def __init__(self, config: MappingConfig, memory: PlaceMemory) -> None:
+        self.config, self.memory = config, memory
+        self.revisits = Revisits(config, memory)
+        self.reason = ""  # why the last keyframe has no place
+        self._before: list[np.ndarray] = []  # T_map_odom according to earlier keyframes
+
+    def begin_session(self) -> None:
+        """Another odometry: what was thought of before is forgotten."""
+        self._before.clear()
+
+    def locate(self, view: View, pose_of: PoseOf) -> Located | None:
+        """The pose of a keyframe anywhere in the map; None, and a reason, where it is not sure."""
+        limits = self.config.localization
+        accepted = self._accepted(view)
+        if not accepted:
+            return None
+        best = accepted[0]
+        T_map_base = placed(best, pose_of)
+        T_map_odom = T_map_base @ inverse(view.keyframe.T_odom_base)
+        before = sum(self._is_near(T_map_odom, T) for T in self._before)
+        self._before = [*self._before[1 - self.config.localization.lost_after :], T_map_odom]
+        self.reason = contradiction(accepted, pose_of, limits.agree_distance, limits.agree_deg)
+        if self.reason:
+            return None
+        support = len(accepted) + before
+        if support < limits.min_support:
+            self.reason = f"{support} of {limits.min_support} places agree"
+            return None
+        return Located(T_map_base, best, support)
+
+    def follow(self, view: View, T_map_base: np.ndarray, poses: PoseTable) -> Located | None:
+        """The pose of a keyframe whose pose (4, 4) is known, about; None, and a reason, where the map does not fit."""
+        near = poses.nearest(T_map_base[:3, 3], self.config.localization.radius)
+        if near is None:
+            self.reason = ""  # outside the map nothing can be checked
+            return None
+        found = self.revisits.predicted(view, near, inverse(poses(near)) @ T_map_base)
+        self.reason = found.verification.detail or found.verification.verdict.value
+        return Located(placed(found, poses), found, 1) if found.is_accepted else None
+
+    def _accepted(self, view: View) -> list[Found]:
+        ids = self.memory.candidates(view, self.config.place.index.candidates)
+        ranked = self.revisits.ranked(view, ids)[: self.config.localization.verified]
+        tried = [self.revisits.aligned(view, number, match, 0.0) for number, match in ranked]
+        if not tried:
+            self.reason = "no place of the map looks alike" if len(self.memory) else "the map is empty"
+        elif not any(found.is_accepted for found in tried):
+            self.reason = f"{tried[0].verification.verdict.value}: {tried[0].verification.detail}"
+        accepted = [found for found in tried if found.is_accepted]
+        return sorted(accepted, key=lambda found: -found.verification.overlap)
+
+    def _is_near(self, T_a: np.ndarray, T_b: np.ndarray) -> bool:
+        shift, turn = apart(T_a, T_b)
+        return shift <= self.config.localization.agree_distance and turn <= self.config.localization.agree_deg

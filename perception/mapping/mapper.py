@@ -1,0 +1,326 @@
+"""Mapping: keyframes of the odometry become a map on the disk that is right again after every loop.
+
+Section 12 of bev_lio_lc.md, except for candidates, which may lie anywhere, and for the filter, which is never touched:
+what the graph knows better is handed out as `T_map_odom` (REP-105). A session that begins in a map with keyframes, or
+after the odometry has started again, waits until its place in the map is known; nothing is guessed.
+"""
+
+import shutil
+from collections import Counter, deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from perception.core.errors import MapError
+from perception.core.geometry import inverse
+from perception.core.health import Health, Level, worst
+from perception.core.stamps import NS_PER_S
+from perception.core.types import Odometry, OdometryUpdate
+from perception.mapping.localization import Located
+from perception.mapping.loops import LoopFinder
+from perception.mapping.memory import View
+from perception.mapping.opened import OpenMap
+from perception.mapping.sensors import Fixes, Wheels
+from perception.mapping.types import AntennaFix, LoopReport, MapGrid, MapOdom, WheelTwist
+from slam.graph.factors import Attitude, Between, Factor, Prior, information_of
+from slam.graph.messages import GraphResult
+from slam.graph.noise import odometry_factor
+from slam.graph.process import GraphProcess
+from slam.maps.folder import save_copy
+from slam.maps.grid import OccupancyTiles
+from slam.maps.merge import GIVEN_POSITION, GIVEN_ROTATION
+
+Output = tuple[str, object]
+NO_ODOMETRY = "set_pose: there is no odometry yet; wait for the first scan"
+SAVE_PERIOD_NS = 10 * NS_PER_S  # poses are saved so often; the journal has what they are made of
+DRAWN_AT_ONCE = 20  # keyframes of the grid that are drawn between two scans
+FINISH_TIMEOUT = 600.0  # s, for the optimum of a large graph
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Anchor:
+    """What ties a session to the map: a keyframe of it, and how a keyframe of the session lies to that."""
+
+    T_map_odom: np.ndarray  # (4, 4)
+    reference_id: int
+    T_reference_odom: np.ndarray  # (4, 4)
+    information: np.ndarray  # (6, 6)
+
+
+class Mapper:
+    """Odometry in; `map_odom`, `map_path`, `map_grid` and `loops` out. One caller."""
+
+    def __init__(self, open_map: OpenMap, has_gravity: bool, is_temporary: bool = False) -> None:
+        """`open_map` is open for writing; its folder goes at the end if it `is_temporary`.
+
+        `has_gravity`: the odometry knows roll and pitch.
+        """
+        self.map, self.config, self.has_gravity = open_map, open_map.config, has_gravity
+        self.is_temporary = is_temporary
+        self.graph = GraphProcess(self.config.graph, open_map.folder)
+        self.loops = LoopFinder(self.config, open_map.memory)
+        self.fixes, self.wheels = Fixes(self.config.graph), Wheels(self.config.graph)
+        self.grid = OccupancyTiles(open_map.folder) if self.config.is_grid else None
+        self.events: Counter[str] = Counter()
+        self.T_map_odom: np.ndarray | None = None  # None: the place in the map is not known
+        self._next_id = open_map.folder.next_keyframe_id() + bool(len(open_map.folder))
+        self._last: tuple[int, Odometry] | None = None  # the newest keyframe of the session in the map
+        self._latest: Odometry | None = None
+        self._waiting: deque[tuple[View, Odometry]] = deque()
+        self._given: np.ndarray | None = None  # T_map_odom that somebody said
+        self._loop_ids: dict[int, Between] = {}  # by number of the factor
+        self._saved_ns = self._drawn_ns = 0
+        self._is_drawn = False
+
+    # -- what comes ------------------------------------------------------------------------------------------------
+
+    def add(self, update: OdometryUpdate) -> list[Output]:
+        """One pose of the odometry with its cloud."""
+        self._latest = odometry = update.odometry
+        outputs: list[Output] = []
+        last_id, last = self._last or (None, None)
+        for factor in self.fixes.due(odometry, last_id, last):
+            self.graph.add(factor)
+        is_keyframe = self.map.maker.is_due(odometry)
+        if is_keyframe:
+            outputs += [("loops", report) for report in self._keyframe(update)]
+        outputs += self._heard(is_keyframe)
+        outputs += self._grid(odometry.stamp_ns)
+        return outputs + self._pose(odometry)
+
+    def add_fix(self, item: AntennaFix) -> None:
+        """A satellite fix; it counts when the odometry of its time has come."""
+        self.fixes.add(item)
+
+    def add_wheels(self, twist: WheelTwist) -> None:
+        """A twist of the wheels."""
+        self.wheels.add(twist)
+
+    def begin_session(self, reason: str) -> None:
+        """The odometry starts anew, or its place in the map is not to be believed any more."""
+        self.events[f"sessions: {reason}"] += 1
+        self._next_id += 1  # a gap in the numbers tells sessions apart
+        self.T_map_odom, self._last, self._given = None, None, None
+        self.events["keyframes without a place"] += len(self._waiting)
+        self._waiting.clear()
+        for part in (self.map.memory, self.map.maker, self.map.localizer, self.loops):
+            part.begin_session()
+        self.fixes.clear()
+        self.wheels.clear()
+
+    def set_pose(self, T_map_base: np.ndarray) -> None:
+        """Somebody says where the robot is. Raises `MapError` before the first odometry."""
+        if self._latest is None:
+            raise MapError(NO_ODOMETRY)
+        latest = self._latest
+        if len(self.map.folder):
+            self.begin_session("set_pose")
+        self._given = T_map_base @ inverse(latest.T_odom_base)
+
+    def save(self, path: Path) -> int:
+        """Write the map as it is now to another folder; returns how many keyframes it has. Raises `MapError`."""
+        self._save_poses()
+        save_copy(self.map.folder, path)
+        return len(self.map.folder)
+
+    def finish(self) -> list[Output]:
+        """The optimum of the graph, the whole grid, and all poses on the disk."""
+        self.graph.settle()
+        outputs = self._take(self.graph.wait(FINISH_TIMEOUT), is_path_due=True)
+        self._save_poses()
+        if self.grid is not None and len(self.map.poses):
+            self.grid.update(self.map.poses.ids, self.map.poses.poses)
+            stamp_ns = int(self.map.poses.stamps_ns[-1])
+            outputs.append(("map_grid", MapGrid(stamp_ns, self.grid.grid())))
+        return outputs
+
+    def close(self) -> None:
+        """End the graph's process and let go of the folder."""
+        try:
+            self._save_poses()
+        finally:
+            self.graph.close()
+            self.map.folder.close()
+            self.map.memory.describer.network.close()
+            if self.is_temporary:
+                shutil.rmtree(self.map.folder.path, ignore_errors=True)
+
+    # -- how it is -------------------------------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """Of the graph, and whether the place in the map is known."""
+        return worst(self.graph.health, unplaced(self.T_map_odom, self.map.localizer.reason))
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the results should know."""
+        lost = len(self._waiting) + self.events["keyframes without a place"]
+        waiting = (f"{lost} keyframes have no place in the map: {self.map.localizer.reason}",) if lost else ()
+        return (*map_notes(self.map), *waiting)
+
+    def counters(self) -> dict[str, int]:
+        """What came and what became of it."""
+        ends = {"graph restarts": self.graph.num_deaths}
+        return {**self.events, **self.fixes.counts, **self.wheels.counts, **ends}
+
+    # -- details ---------------------------------------------------------------------------------------------------
+
+    def _keyframe(self, update: OdometryUpdate) -> list[LoopReport]:
+        view = self.map.maker.make(update, self._number)
+        if self.T_map_odom is not None:
+            return self._insert(view, update.odometry, None, is_seeking=True)
+        self._waiting.append((view, update.odometry))
+        if len(self._waiting) > self.config.localization.max_waiting:
+            self._waiting.popleft()
+            self.events["keyframes without a place"] += 1
+        anchor, is_known = self._anchor(view)
+        return self._settled(anchor) if is_known else []
+
+    def _number(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
+
+    def _anchor(self, view: View) -> tuple[Anchor | None, bool]:
+        """What ties the waiting keyframes to the map, and whether their place is known; an empty map needs no tie."""
+        poses, given = self.map.poses, self._given
+        if len(poses) == 0:
+            return None, True
+        if given is not None:
+            T_map_base = given @ view.keyframe.T_odom_base
+            near = poses.nearest(T_map_base[:3, 3], np.inf)
+            assert near is not None
+            information = information_of(GIVEN_POSITION, GIVEN_ROTATION)
+            return Anchor(given, near, inverse(poses(near)) @ given, information), True
+        located = self.map.localizer.locate(view, poses)
+        return (None, False) if located is None else (self._tie(view, located), True)
+
+    def _tie(self, view: View, located: Located) -> Anchor:
+        graph, T_base_odom = self.config.graph, inverse(view.keyframe.T_odom_base)
+        information = information_of(graph.loop_position, float(np.deg2rad(graph.loop_rotation_deg)))
+        found = located.found
+        T_reference_odom = found.T_reference_query @ T_base_odom
+        return Anchor(located.T_map_base @ T_base_odom, found.reference_id, T_reference_odom, information)
+
+    def _settled(self, anchor: Anchor | None) -> list[LoopReport]:
+        """The place of the session is known: what has waited goes into the map."""
+        self.T_map_odom = anchor.T_map_odom if anchor is not None else self._given
+        if self.T_map_odom is None:
+            self.T_map_odom = np.eye(4)  # the first keyframe of all defines the map
+        self._given = None
+        self.graph.begin_session(self.T_map_odom)
+        reports: list[LoopReport] = []
+        while self._waiting:
+            view, odometry = self._waiting.popleft()
+            reports += self._insert(view, odometry, anchor, is_seeking=not self._waiting)
+            anchor = None
+        return reports
+
+    def _insert(self, view: View, odometry: Odometry, anchor: Anchor | None, is_seeking: bool) -> list[LoopReport]:
+        """A keyframe into map, graph and index: first onto the disk, so that no factor is ever without it."""
+        assert self.T_map_odom is not None
+        number, T_map_base = view.keyframe.keyframe_id, self.T_map_odom @ odometry.T_odom_base
+        self.map.folder.add_keyframe(view.keyframe)
+        self.graph.add(self._step(number, odometry, T_map_base, anchor), odometry.T_odom_base, T_map_base)
+        if self.has_gravity:
+            deviation = float(np.deg2rad(self.config.graph.attitude_deg))
+            self.graph.add(Attitude(number, np.ascontiguousarray(odometry.T_odom_base[:3, :3]), deviation))
+        self.map.poses.add(number, odometry.stamp_ns, T_map_base)
+        self._add_wheels(number, odometry)
+        self._last = (number, odometry)
+        self.events["keyframes"] += 1
+        reports = self._close_loops(view, T_map_base) if is_seeking and self.config.is_closing_loops else []
+        self.map.memory.add(view)
+        return reports
+
+    def _step(self, number: int, odometry: Odometry, T_map_base: np.ndarray, anchor: Anchor | None) -> Factor:
+        """What holds a new keyframe: the odometry, its tie to the map, or for the first of all a prior."""
+        graph = self.config.graph
+        if self._last is not None:
+            return odometry_factor(self._last[0], number, self._last[1], odometry, graph.odometry)
+        if anchor is None:
+            return Prior(number, T_map_base, information_of(graph.prior_position, graph.prior_rotation))
+        T = anchor.T_reference_odom @ odometry.T_odom_base
+        return Between(anchor.reference_id, number, T, anchor.information)
+
+    def _add_wheels(self, number: int, odometry: Odometry) -> None:
+        if self._last is None:
+            return
+        factor = self.wheels.due(self._last[0], number, self._last[1].stamp_ns, odometry.stamp_ns)
+        if factor is not None:
+            self.graph.add(factor)
+
+    def _close_loops(self, view: View, T_map_base: np.ndarray) -> list[LoopReport]:
+        reports, loops = self.loops.seek(view, T_map_base, self.map.poses)
+        for loop in loops:
+            self._loop_ids[self.graph.add(loop)] = loop
+        for report in reports:
+            self.events[f"revisits: {report.verdict}"] += 1
+        return reports
+
+    def _heard(self, is_keyframe: bool) -> list[Output]:
+        """What the graph has said since the last scan."""
+        if is_keyframe and self.config.is_deterministic:
+            return self._take(self.graph.wait(FINISH_TIMEOUT), is_keyframe)
+        return self._take(self.graph.poll(), is_keyframe)
+
+    def _take(self, answers: list[GraphResult], is_path_due: bool) -> list[Output]:
+        outputs: list[Output] = []
+        for answer in answers:
+            outputs += [("loops", report) for report in self._undone(answer)]
+            if answer.ids is not None and answer.poses is not None:
+                self.map.poses.correct(answer.ids, answer.poses)
+                is_path_due = True
+            elif answer.latest_id >= 0:
+                self.map.poses.correct(np.array([answer.latest_id]), answer.T_map_base[None])
+        if answers and self.T_map_odom is not None:
+            self.T_map_odom = self.graph.T_map_odom
+        if is_path_due:
+            outputs.append(("map_path", self.map.path()))
+        if is_path_due and self._latest is not None and self._latest.stamp_ns - self._saved_ns > SAVE_PERIOD_NS:
+            self._save_poses()
+        return outputs
+
+    def _undone(self, answer: GraphResult) -> list[LoopReport]:
+        reports = []
+        for item in answer.undone:
+            loop = self._loop_ids.pop(item.factor_id, None)
+            self.events["loops undone" if loop else "factors undone"] += 1
+            if loop is not None:
+                stamp_ns = self.map.folder.keyframes[loop.to_id].stamp_ns
+                reports.append(LoopReport(stamp_ns, loop.to_id, loop.from_id, "undone", item.reason, loop.T_from_to))
+        return reports
+
+    def _grid(self, stamp_ns: int) -> list[Output]:
+        """Draw some keyframes, and hand the grid out when all are drawn and its time has come."""
+        if self.grid is None or stamp_ns - self._drawn_ns < self.config.grid_period * NS_PER_S:
+            return []
+        self._is_drawn |= self.grid.update(self.map.poses.ids, self.map.poses.poses, DRAWN_AT_ONCE) > 0
+        if self.grid.num_waiting or not self._is_drawn:
+            return []
+        self._drawn_ns, self._is_drawn = stamp_ns, False
+        return [("map_grid", MapGrid(stamp_ns, self.grid.grid()))]
+
+    def _pose(self, odometry: Odometry) -> list[Output]:
+        if self.T_map_odom is None:
+            return []
+        return [("map_odom", MapOdom(odometry.stamp_ns, self.T_map_odom, odometry.covariance, odometry.T_odom_base))]
+
+    def _save_poses(self) -> None:
+        if len(self.map.poses):
+            self.map.folder.save_poses(self.map.poses.ids, self.map.poses.poses)
+        if self._latest is not None:
+            self._saved_ns = self._latest.stamp_ns
+
+
+def unplaced(T_map_odom: np.ndarray | None, reason: str) -> Health:
+    """OK where the place in the map is known."""
+    if T_map_odom is not None:
+        return Health()
+    return Health(Level.DEGRADED, f"the place in the map is not known{': ' if reason else ''}{reason}")
+
+
+def map_notes(open_map: OpenMap) -> tuple[str, ...]:
+    """What was found when the map was opened."""
+    anew = open_map.num_described_anew
+    described = (f"{anew} keyframes of the map were described anew: another network had done it",) if anew else ()
+    return (*open_map.folder.notes, *described)

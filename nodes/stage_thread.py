@@ -93,7 +93,7 @@ class StageThread:
         self._wake.set()
 
     def restart(self, then: Callable[[], None] = lambda: None) -> None:
-        """Make a new worker before the next item; `then` is called in the stage's thread when the old one is gone."""
+        """Make a new worker within half a second or after the next item, then call `then` in the stage's thread."""
         self._after_restart.append(then)
         self._restart.set()
         self._wake.set()

@@ -80,3 +80,12 @@ def test_an_item_takes_the_place_of_those_that_it_replaces_and_all_are_counted()
     for item in ("a", "b", "c", "d"):
         box.put(item, replaces=lambda old: False)
     assert [box.get(0.0) for _ in range(3)] == ["b", "c", "d"]
+
+
+def test_what_is_unwanted_goes_and_is_counted_and_the_rest_keeps_its_order():
+    box = Mailbox(10)
+    for item in range(6):
+        box.put(item)
+    box.discard(lambda item: item % 2 == 0)
+    assert [box.get(), box.get(), box.get()] == [1, 3, 5]
+    assert (box.num_put, box.num_dropped, box.num_taken) == (6, 3, 3)

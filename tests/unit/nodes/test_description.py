@@ -108,3 +108,10 @@ def test_enabled_detection_adds_a_node_that_hears_the_cameras_itself():
 def test_detection_without_cameras_starts_nothing():
     plan = describe(RunOptions(placement="split", overrides=("detection.is_enabled=true",)))
     assert [process.name for process in plan.processes] == ["odometry"]
+
+
+def test_mapping_takes_the_odometry_along_in_its_process_so_that_there_is_one_frame_odom():
+    plan = describe(RunOptions(placement="split", overrides=("mapping.is_enabled=true", "mapping.folder=/maps/a")))
+    assert [(p.name, p.executable) for p in plan.processes] == [("mapping", "mapping_node")]
+    assert plan.processes[0].parameters["mapping.folder"] == "/maps/a"
+    assert alone("mapping") == ("odometry", "mapping")

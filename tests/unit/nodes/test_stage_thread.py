@@ -215,3 +215,74 @@ def test_latency_of_detections_counts_from_the_arrival_of_their_image(bench):
     assert bench.thread.arrival_ns == arrival_ns
     assert len(bench.thread.latency._samples_ms) == 1
     assert 50.0 <= bench.thread.latency.quantiles().p50 < 500.0
+
+
+def chained(on_restart=(), forgets=(), make=None):
+    """A thread whose stage tells and forgets on a restart, and what it wrote."""
+    out, worker = [], Echo()
+    stage = Stage(
+        "echo", lambda config, rig: worker, ("in",), ("echo",), ordered(10), 100, on_restart=on_restart, forgets=forgets
+    )
+    return StageThread(stage, make or (lambda: worker), lambda *item: out.append(item)), worker, out
+
+
+def until(condition):
+    deadline = time.monotonic() + 5.0
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert condition()
+
+
+def test_a_restart_tells_the_stages_behind_before_the_first_new_output():
+    thread, _, out = chained(on_restart=(("echo_reset", "anew"),))
+    thread.start()
+    thread.put("in", "old", 0)
+    until(lambda: out == [("echo", "old")])
+    thread.restart()
+    until(lambda: thread.counters().get("restarts") == 1)
+    thread.put("in", "new", 0)
+    until(lambda: len(out) == 3)
+    assert out[1:] == [("echo_reset", "anew"), ("echo", "new")]
+    assert thread.stop()
+
+
+def test_what_a_stage_forgets_is_gone_after_a_restart_and_the_rest_waits_on():
+    thread, worker, out = chained(forgets=("stale",))
+    thread.start()
+    worker.go.clear()
+    thread.put("in", "first", 0)
+    until(lambda: not len(thread.inbox))  # it is worked on
+    thread.put("stale", "of an odometry that has ended", 0)
+    thread.put("in", "kept", 0)
+    thread.restart()
+    worker.go.set()
+    until(lambda: len(out) == 2)
+    assert [item for _, item in out] == ["first", "kept"]
+    assert thread.stop()
+
+
+def test_what_follows_a_restart_comes_after_the_old_worker_is_gone():
+    closed, called = [], []
+    thread, worker, _ = chained()
+    worker.close = lambda: closed.append(True)
+    thread.start()
+    until(lambda: thread.counters().get("late") == 0)
+    thread.restart(then=lambda: called.append(len(closed)))
+    until(lambda: called)
+    assert called == [1]
+    assert thread.stop()
+
+
+def test_a_worker_that_does_not_end_well_costs_nothing_that_comes_next(caplog):
+    thread, worker, out = chained()
+
+    def fail():
+        raise OSError("the disk is full")
+
+    worker.close = fail
+    thread.start()
+    thread.restart()
+    thread.put("in", "next", 0)
+    until(lambda: out == [("echo", "next")])
+    assert thread.stop()
+    assert "the disk is full" in caplog.text

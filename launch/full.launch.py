@@ -17,11 +17,11 @@ def generate_launch_description() -> LaunchDescription:
         for name, (text, sentence) in default_texts().items()
     ]
     rviz = DeclareLaunchArgument("rviz", default_value="false", description="Also start rviz2.")
-    return LaunchDescription([*arguments, rviz, OpaqueFunction(function=start), show()])
+    return LaunchDescription([*arguments, rviz, OpaqueFunction(function=start)])
 
 
 def start(context: LaunchContext) -> list[object]:
-    """The nodes of the given arguments, and the environment that they need."""
+    """The nodes of the given arguments, the environment that they need, and rviz2 where it is wanted."""
     options = options_from_text({name: context.launch_configurations[name] for name in default_texts()})
     plan = describe(options)
     ends = {"respawn": True, "respawn_delay": 1.0} if options.respawn else {"on_exit": Shutdown()}
@@ -38,12 +38,13 @@ def start(context: LaunchContext) -> list[object]:
         )
         for process in plan.processes
     ]
-    return [*(SetEnvironmentVariable(name, value) for name, value in plan.environment.items()), *nodes]
+    variables = [SetEnvironmentVariable(name, value) for name, value in plan.environment.items()]
+    return [*variables, *nodes, show(plan.view)]
 
 
-def show() -> Node:
+def show(file: str) -> Node:
     """rviz2 with the topics of the nodes."""
-    view = PathJoinSubstitution([FindPackageShare("perception"), "rviz", "odometry.rviz"])
+    view = PathJoinSubstitution([FindPackageShare("perception"), "rviz", file])
     return Node(
         package="rviz2",
         executable="rviz2",

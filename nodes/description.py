@@ -68,6 +68,7 @@ class Plan:
 
     processes: tuple[NodeProcess, ...]
     environment: dict[str, str]
+    view: str  # what RViz shows of them: a file in launch/rviz
 
 
 def describe(options: RunOptions) -> Plan:
@@ -82,7 +83,8 @@ def describe(options: RunOptions) -> Plan:
         if "mapping" in names:
             names.remove("odometry")  # map -> odom belongs to the very odometry that mapping works on: one process
         processes = [_process(name, f"{name}_node", alone(name), config, options) for name in names]
-    return Plan(tuple(processes), middleware.environment(options.network))
+    view = "mapping.rviz" if config.mapping.is_enabled else "odometry.rviz"
+    return Plan(tuple(processes), middleware.environment(options.network), view)
 
 
 def alone(name: str) -> tuple[str, ...]:

@@ -115,8 +115,18 @@ def test_full_passes_its_arguments_on(stand_ins):
     assert "on_exit" not in node.given
 
 
+def test_rviz_shows_the_map_where_one_is_made(stand_ins):
+    def view(**given):
+        (rviz,) = started("full.launch.py", **given)["Node"]
+        return rviz.given["arguments"][1].args[0][-1]
+
+    assert view() == "odometry.rviz"
+    assert view(overrides="mapping.is_enabled=true") == "mapping.rviz"
+    assert all((LAUNCH / "rviz" / name).is_file() for name in ("odometry.rviz", "mapping.rviz"))
+
+
 def test_executables_of_the_description_are_installed_stubs_and_modules():
-    for name in ("full_node", "odometry_node"):
+    for name in ("full_node", "odometry_node", "mapping_node"):
         stub = LAUNCH.parent / "nodes" / "scripts" / name
         assert stub.stat().st_mode & 0o111
         assert 'nodes.$(basename "$0")' in stub.read_text()

@@ -5,6 +5,7 @@ from collections import Counter, deque
 import numpy as np
 
 from perception.core.geometry import interpolate, inverse
+from perception.core.stamps import NS_PER_S, StampGuard, Verdict
 from perception.core.types import Odometry
 from perception.mapping.types import AntennaFix, WheelTwist
 from slam.graph.config import GraphConfig
@@ -13,6 +14,9 @@ from slam.graph.gnss import GnssFactors
 from slam.graph.noise import wheel_factor
 
 MAX_FIXES, MAX_TWISTS = 100, 10_000  # that wait; older ones go
+MAX_FIX_GAP_NS, MAX_TWIST_GAP_NS = 60 * NS_PER_S, 5 * NS_PER_S  # more between two stamps is a jump, to be confirmed
+MAX_LATE_NS = NS_PER_S  # a stamp so much older than the last is late; more, and the clock may have been moved
+USED = (Verdict.ACCEPT, Verdict.GAP, Verdict.REWIND)
 
 
 class Fixes:
@@ -20,16 +24,24 @@ class Fixes:
 
     def __init__(self, config: GraphConfig) -> None:
         self.factors = GnssFactors(config.gnss)
+        self._guard = StampGuard(MAX_FIX_GAP_NS, MAX_LATE_NS)
         self._waiting: deque[AntennaFix] = deque(maxlen=MAX_FIXES)
         self._before: Odometry | None = None
         self._used_for = -1
 
     def add(self, item: AntennaFix) -> None:
-        """A fix waits for the odometry of its time."""
-        self._waiting.append(item)
+        """A fix waits for the odometry of its time; one with a wild stamp costs itself and nothing else."""
+        verdict = self._guard.check(item.stamp_ns)
+        if verdict is Verdict.REWIND:
+            self._waiting.clear()
+        if verdict in USED:
+            self._waiting.append(item)
+        else:
+            self.factors.counts[verdict.value] += 1
 
     def clear(self) -> None:
         """The odometry starts anew."""
+        self._guard.reset()
         self._waiting.clear()
         self._before = None
 
@@ -67,18 +79,23 @@ class Wheels:
     def __init__(self, config: GraphConfig) -> None:
         self.config = config.wheel
         self.counts: Counter[str] = Counter()
+        self._guard = StampGuard(MAX_TWIST_GAP_NS, MAX_LATE_NS)
         self._twists: deque[WheelTwist] = deque(maxlen=MAX_TWISTS)
         self._span: tuple[int, int, int, int] | None = None  # numbers and stamps of two keyframes
 
     def add(self, twist: WheelTwist) -> None:
-        """A twist; one that is not later than the last is counted and left out."""
-        if self._twists and twist.stamp_ns <= self._twists[-1].stamp_ns:
-            self.counts["wheels: out of order"] += 1
-            return
-        self._twists.append(twist)
+        """A twist; one that is not later than the last is counted and left out, and so is one with a wild stamp."""
+        verdict = self._guard.check(twist.stamp_ns)
+        if verdict is Verdict.REWIND:
+            self._twists.clear()
+        if verdict in USED:
+            self._twists.append(twist)
+        else:
+            self.counts[f"wheels: {verdict.value}"] += 1
 
     def clear(self) -> None:
         """The odometry starts anew."""
+        self._guard.reset()
         self._twists.clear()
         self._span = None
 

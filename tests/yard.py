@@ -18,7 +18,7 @@ from tests.unit.io.bags import CLOUD, IMU, TF, Factory, write_ros2
 
 START_NS = 1_700_000_000_000_000_000
 SWEEP_NS, IMU_NS = 100_000_000, 5_000_000
-HALF = np.array([26.0, 19.0])  # m, of the yard
+HALF = np.array([[26.0, 19.0], [17.0, 29.0]])  # m, of the yards
 HEIGHT = 1.6  # m, of the LiDAR over the ground
 RADII = np.array([12.0, 9.0])  # m, of the lap: 66 m
 REST, BLEND = 1.0, 1.0  # s
@@ -34,7 +34,7 @@ class Drive:
     start: float = 0.0
     speed: float = 6.0  # m/s
     seed: int = 0
-    world: int = 0  # its boxes
+    world: int = 0  # which yard
     gyro_noise: float = 2e-3
 
     @property
@@ -77,7 +77,7 @@ class Drive:
         offsets = knot * (SWEEP_NS // KNOTS)
         T = np.stack([self.pose((index * SWEEP_NS + k * (SWEEP_NS // KNOTS)) * 1e-9) for k in range(KNOTS)])[knot]
         origins = T[:, :3, 3] + [0.0, 0.0, HEIGHT]
-        far = ranges(origins, np.einsum("nij,nj->ni", T[:, :3, :3], rays), boxes(self.world))
+        far = ranges(origins, np.einsum("nij,nj->ni", T[:, :3, :3], rays), self.world)
         far += RANGE_NOISE * rng.normal(size=len(far))
         return (rays * far[:, None]).astype(np.float32), offsets.astype(np.int64)
 
@@ -92,18 +92,19 @@ def boxes(world: int) -> np.ndarray:
     """Corners (B, 2, 3) m of what stands in the yard, clear of the lap."""
     rng, found = np.random.default_rng([world, 3]), []
     while len(found) < 22:
-        middle, half = rng.uniform(-1.0, 1.0, 2) * (HALF - 2.0), rng.uniform(0.3, 1.8, 2)
+        middle, half = rng.uniform(-1.0, 1.0, 2) * (HALF[world] - 2.0), rng.uniform(0.3, 1.8, 2)
         if abs(np.linalg.norm(middle / RADII) - 1.0) > 0.38:
             found.append([[*(middle - half), 0.0], [*(middle + half), rng.uniform(1.0, 5.0)]])
     return np.array(found)
 
 
-def ranges(origins: np.ndarray, rays: np.ndarray, things: np.ndarray) -> np.ndarray:
+def ranges(origins: np.ndarray, rays: np.ndarray, world: int) -> np.ndarray:
     """Distance (N,) along each ray (N, 3) to the ground, the walls or the nearest box."""
+    half = HALF[world]
     with np.errstate(divide="ignore", invalid="ignore"):
-        wall = np.maximum((HALF - origins[:, :2]) / rays[:, :2], (-HALF - origins[:, :2]) / rays[:, :2]).min(axis=1)
+        wall = np.maximum((half - origins[:, :2]) / rays[:, :2], (-half - origins[:, :2]) / rays[:, :2]).min(axis=1)
         far = np.minimum(wall, np.where(rays[:, 2] < 0.0, -origins[:, 2] / rays[:, 2], np.inf))
-        for low, high in things:
+        for low, high in boxes(world):
             a, b = (low - origins) / rays, (high - origins) / rays
             enter, leave = np.minimum(a, b).max(axis=1), np.maximum(a, b).min(axis=1)
             far = np.where((enter < leave) & (enter > 0.0), np.minimum(far, enter), far)

@@ -1,12 +1,16 @@
 """`perception map`: saved maps looked at, exported, imported, merged, cleaned."""
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from perception.commands.options import ANY_PATH, FILE, FOLDER, show
+
+if TYPE_CHECKING:
+    from perception.mapping.merging import MergedMaps
 
 FORMATS = ("pcd", "ply", "tum", "g2o", "grid", "png")  # of perception.io.maps, which is not loaded for --help
 
@@ -71,13 +75,57 @@ def import_(graph: Path, out: Path) -> None:
 
 
 @maps.command()
-@click.argument("first", type=FOLDER)
-@click.argument("second", type=FOLDER)
-@click.argument("out", type=ANY_PATH)
+@click.argument("paths", metavar="FIRST SECOND... OUT", type=ANY_PATH, nargs=-1, required=True)
 @click.option("--pose", metavar="'X Y Z YAW'", help="Of the second map's frame in the first: m, deg; or a quaternion.")
 @click.option("--loops", type=FILE, help="Text file: 'first second x y z qx qy qz qw', a keyframe of each map.")
-def merge(first: Path, second: Path, out: Path, pose: str | None, loops: Path | None) -> None:
-    """Make the map OUT of FIRST and SECOND, in the frame of FIRST. Loops that contradict are left out and named."""
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="One setting, on top of those of FIRST.")
+def merge(paths: tuple[Path, ...], pose: str | None, loops: Path | None, overrides: tuple[str, ...]) -> None:
+    """Make the map OUT of FIRST and all others, in the frame of FIRST.
+
+    The places that they share are found by place recognition; a map that touches none of the others is left out and
+    named. Of two maps --pose or --loops may say instead how they lie. Loops that contradict are left out.
+    """
+    *sources, out = paths
+    if len(sources) < 2:
+        raise click.UsageError("give two maps at least, and the folder of the new one")
+    if not (pose or loops):
+        merge_found(sources, out, overrides)
+    elif len(sources) == 2:
+        _merge_given(sources[0], sources[1], out, pose, loops)
+    else:
+        raise click.UsageError("--pose and --loops are for two maps")
+
+
+def merge_found(sources: Sequence[Path], out: Path, overrides: tuple[str, ...] = ()) -> None:
+    """Merge maps by the places that they share, with the settings of the first one, and say what came of it."""
+    from perception.core.config import load_config
+    from perception.mapping.merging import merge_maps
+    from perception.pipeline.config import PerceptionConfig
+    from perception.progress import progress
+    from slam.maps.folder import CONFIG
+
+    config = load_config(PerceptionConfig, Path(sources[0]) / CONFIG, overrides).mapping
+    with progress("merge") as update:
+        result = merge_maps(sources, out, config, update)
+    show(_merged_table(result))
+    undone = f", {result.undone} left out that contradict" if result.undone else ""
+    loops = sum(result.num_loops.values())
+    click.echo(f"wrote {out}: {result.num_keyframes} keyframes, {loops} loops between the maps{undone}")
+
+
+def _merged_table(result: "MergedMaps") -> Any:
+    from rich.table import Table
+
+    table = Table("map", "loops with those before it", title="merged maps")
+    for name, count in result.num_loops.items():
+        table.add_row(name, str(count) if count else "the first")
+    for name, reason in result.left_out.items():
+        table.add_row(name, f"left out: {reason}")
+    return table
+
+
+def _merge_given(first: Path, second: Path, out: Path, pose: str | None, loops: Path | None) -> None:
+    """Merge two maps whose relation somebody knows."""
     import numpy as np
 
     from perception.io.maps import finite_numbers, pose_of, read_loops

@@ -1,5 +1,6 @@
 """Commands for recordings and live robots: replay, run, play, view."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from perception.commands.options import ANY_PATH, FILE, with_config
 @click.option("--jobs", "num_jobs", type=click.IntRange(1, 256), help="Recordings at a time, each in its own process.")
 @click.option("--cluster", metavar="ADDRESS", help="Of a dask scheduler whose workers do the replays (extra cluster).")
 @click.option("--shard", metavar="I/N", help="Only every N-th recording, from the I-th: for array jobs of a scheduler.")
+@click.option("--merge", is_flag=True, help="Of many maps make one, OUT/map, by the places that they share.")
 @click.option("--retries", default=1, show_default=True, type=click.IntRange(0, 10), help="When a process is killed.")
 @with_config
 def replay(
@@ -31,6 +33,7 @@ def replay(
     num_jobs: int | None,
     cluster: str | None,
     shard: str | None,
+    merge: bool,
     retries: int,
     config_file: Path | None,
     preset: str | None,
@@ -50,7 +53,7 @@ def replay(
 
     Of many recordings each gets its own process and folder in --out, and one table is printed at the end. What is
     there already, with the same settings, is kept: an interrupted batch resumes. --jobs, --cluster and --shard make a
-    batch of one recording, too.
+    batch of one recording, too. With --map each has its map, and with --merge those that touch become one.
     """
     from perception.core.config import changed
     from perception.pipeline.presets import configured
@@ -60,12 +63,21 @@ def replay(
         config = changed(config, {"mapping.is_enabled": True, "mapping.folder": map_folder or config.mapping.folder})
     if len(recordings) > 1 or num_jobs or cluster or shard:
         from perception.core.config import to_yaml
-        from perception.pipeline.batch import jobs_of, shard_of
+        from perception.pipeline.batch import jobs_of, maps_of, raise_for, shard_of
+        from perception.pipeline.map_results import map_state
 
+        if config.mapping.is_enabled and config.mapping.folder and config.mapping.mode == "mapping":
+            raise click.UsageError("many recordings cannot go on in one map; give --map alone, and --merge")
         arguments = _replay_arguments(rate, map_folder, stages, config_file, preset, overrides)
-        jobs = shard_of(jobs_of(recordings, out, arguments, to_yaml(config), retries), shard)
-        _replay_many(jobs, num_jobs or 1, cluster)
+        settings = to_yaml(config) + map_state(config.mapping.folder)
+        jobs = shard_of(jobs_of(recordings, out, arguments, settings, retries), shard)
+        outcomes = _replay_many(jobs, num_jobs or 1, cluster)
+        if merge:
+            _merge_maps(maps_of(outcomes, out), out)
+        raise_for(outcomes)
         return
+    if merge:
+        raise click.UsageError("--merge is for the maps of many recordings")
     from perception.pipeline.results import replay_to_folder
 
     loss = replay_to_folder(recordings[0], out, config, rate, stages.split(",") if stages else None)
@@ -73,15 +85,40 @@ def replay(
         raise loss
 
 
-def _replay_many(jobs: list[Any], num_workers: int, cluster: str | None) -> None:
+def _replay_many(jobs: list[Any], num_workers: int, cluster: str | None) -> list[Any]:
     from perception.commands.options import show
-    from perception.pipeline.batch import raise_for, run_batch, table
+    from perception.pipeline.batch import run_batch, table
     from perception.progress import progress
 
     with progress("recordings") as update:
         outcomes = run_batch(jobs, num_workers, cluster, update)
     show(table(outcomes))
-    raise_for(outcomes)
+    return outcomes
+
+
+def _merge_maps(maps: list[Path], out: Path) -> None:
+    """The merged map of a batch; it is kept as long as the maps that it is made of stay the same."""
+    import json
+
+    from perception.commands.maps import merge_found
+    from perception.core.errors import ConfigError
+    from perception.core.files import write_atomic
+    from perception.pipeline.map_results import FOLDER, map_state
+
+    made, noted = out / FOLDER, out / "merged.json"
+    state = json.dumps({path.parent.name: map_state(path) for path in maps}, indent=1)
+    if made.exists() and noted.exists():
+        if noted.read_text(encoding="utf-8") == state:
+            click.echo(f"kept {made}: it is of the same maps")
+            return
+        shutil.rmtree(made)
+    if made.exists():
+        raise ConfigError(f"{made}: is there already, and --merge did not make it; give another --out")
+    if len(maps) < 2:
+        click.echo(f"{len(maps)} maps: nothing to merge")
+        return
+    write_atomic(noted, state)  # before the map, which appears as a whole
+    merge_found(maps, made)
 
 
 def _replay_arguments(

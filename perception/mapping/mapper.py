@@ -58,7 +58,7 @@ class Mapper:
         """
         self.map, self.config, self.has_gravity = open_map, open_map.config, has_gravity
         self.is_temporary = is_temporary
-        self.graph = GraphProcess(self.config.graph, open_map.folder)
+        self.graph = GraphProcess(self.config.graph, open_map.folder, is_single=self.config.is_deterministic)
         self.loops = LoopFinder(self.config, open_map.memory)
         self.fixes, self.wheels = Fixes(self.config.graph), Wheels(self.config.graph)
         self.grid = OccupancyTiles(open_map.folder) if self.config.is_grid else None

@@ -126,6 +126,14 @@ class PlaceMemory:
         descriptors = keyframe.descriptors[LOCAL].astype(np.float32)
         return Landmarks(cell_centres(pixels, self.config.place.bev), pixels, descriptors, NUM_ROTATIONS)
 
+    def place(self, keyframe_id: int) -> Place:
+        """All that is kept of a keyframe's place. Raises `MapError`."""
+        keyframe = self.folder.load(keyframe_id)
+        descriptor = self._stored(keyframe)
+        if descriptor is None or keyframe.bev_image is None:
+            return self.describe(keyframe.points, keyframe.T_odom_base, keyframe.T_base_lidar)
+        return Place(self.landmarks(keyframe_id), descriptor, keyframe.bev_image)
+
     def surroundings(self, keyframe_id: int) -> np.ndarray:
         """Cloud (N, 3) float32 of a keyframe and its neighbours of the same session, in its level frame."""
         ids = tuple(self._around(keyframe_id))

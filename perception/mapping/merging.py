@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from perception.core.geometry import inverse
 from perception.mapping.config import MappingConfig
 from perception.mapping.loops import LoopFinder
@@ -45,29 +43,27 @@ class MapMerger:
 
     def seek(self, other: MapFolder, on_keyframe: Progress = lambda done, total: None) -> list[MapLoop]:
         """Places that the other map shares with this one, those first with which most others agree."""
-        poses, other_poses = _table(self.folder), _table(other)
+        poses, other_poses, offset = _table(self.folder), _table(other), self.folder.next_keyframe_id()
         finder, session, found = LoopFinder(self.config, self.memory), -1, []
         for done, view in enumerate(self._views(other), start=1):
             if view.session != session:
                 finder.begin_session()
                 session = view.session
-            found += finder.seek(view, other_poses(view.keyframe.keyframe_id), poses)[1]
+            found += finder.seek(view, other_poses(view.keyframe.keyframe_id - offset), poses)[1]
             on_keyframe(done, len(other))
-        loops = [MapLoop(loop.from_id, loop.to_id, loop.T_from_to, loop.information) for loop in found]
+        loops = [MapLoop(loop.from_id, loop.to_id - offset, loop.T_from_to, loop.information) for loop in found]
         votes = self._votes(loops, poses, other_poses)
         return [loops[k] for k in sorted(range(len(loops)), key=lambda k: -votes[k]) if votes[k] >= self._min_support]
 
     def join(self, other: MapFolder, loops: Sequence[MapLoop]) -> tuple[int, int]:
         """Take the other map in; returns how many of the loops are kept, and how many contradicted."""
-        views, offset = self._views(other), self.folder.next_keyframe_id()
+        views, session = list(self._views(other)), -1
         result = join(self.folder, other, None, loops, self.config.graph)
-        session = -1
         for view in views:
             if view.session != session:
                 self.memory.begin_session()
                 session = view.session
-            keyframe = replace(view.keyframe, keyframe_id=view.keyframe.keyframe_id + offset)
-            self.memory.add(replace(view, keyframe=keyframe))
+            self.memory.add(view)
         self.memory.begin_session()
         return result.num_loops, len(loops) - result.num_loops
 
@@ -76,11 +72,12 @@ class MapMerger:
         return self.config.localization.min_support
 
     def _views(self, other: MapFolder) -> Iterator[View]:
-        memory = PlaceMemory(self.config, other, self.describer)
+        """The keyframes of the other map, with the numbers that they get in this one."""
+        memory, offset = PlaceMemory(self.config, other, self.describer), self.folder.next_keyframe_id()
         memory.restore()
         for number in sorted(other.keyframes):
-            place = memory.place(number)
-            yield View(other.load(number), place, memory.session_of(number), memory.path_of(number))
+            keyframe = replace(other.load(number), keyframe_id=number + offset)
+            yield View(keyframe, memory.place(number), memory.session_of(number), memory.path_of(number))
 
     def _votes(self, loops: Sequence[MapLoop], poses: PoseTable, other: PoseTable) -> list[int]:
         """For each loop how many, itself included, agree with where it puts the other map."""

@@ -231,23 +231,39 @@ def _last_words(part: Path) -> str:
     return " ".join([line.strip() for line in lines if line.strip()][-LAST_LINES:])[-500:]
 
 
+def maps_of(outcomes: Iterable[Outcome], out: Path) -> list[Path]:
+    """Folders of the maps that were made, in the order of the recordings."""
+    from perception.pipeline.map_results import FOLDER
+
+    return [out / outcome.name / FOLDER for outcome in outcomes if outcome.metrics.get("mapping", {}).get("keyframes")]
+
+
 def table(outcomes: Sequence[Outcome]) -> Any:
     """All outcomes as one table."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    made = Table("recording", "status", "scans", "x real time", "APE (m)", "not OK (%)", "took (s)", "remark")
+    has_maps = any("mapping" in outcome.metrics for outcome in outcomes)
+    of_maps = ("keyframes", "loops", "APE, map (m)") if has_maps else ()
+    heads = ("recording", "status", "scans", "x real time", "APE (m)", *of_maps, "not OK (%)", "took (s)", "remark")
+    made = Table(*heads, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))  # fits into 80 columns
     for outcome in outcomes:
-        metrics = outcome.metrics
-        accuracy = metrics.get("accuracy", {}).get("ape_translation", {}).get("rmse")
+        metrics, mapping = outcome.metrics, outcome.metrics.get("mapping", {})
         remark = outcome.reason or (f"{outcome.attempts} attempts" if outcome.attempts > 1 else "")
+        counts = [str(mapping.get(name, "-")) for name in of_maps[:-1]]
         made.add_row(
             outcome.name,
             outcome.status,
             str(metrics.get("recording", {}).get("num_scans", "-")),
             str(metrics.get("time", {}).get("real_time_factor", "-")),
-            "-" if accuracy is None else f"{accuracy:.3f}",
+            _metres(metrics.get("accuracy", {}).get("ape_translation", {}).get("rmse")),
+            *([*counts, _metres(mapping.get("ape_map_m"))] if has_maps else []),
             str(metrics.get("health", {}).get("not_ok_percent", "-")),
             f"{outcome.took:.1f}",
             remark,
         )
     return made
+
+
+def _metres(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

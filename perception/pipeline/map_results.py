@@ -14,7 +14,7 @@ from perception.io.maps import map_grid, write_grid
 from perception.io.trajectories import write_tum
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.map_run import MapRun
-from slam.maps.folder import MapFolder
+from slam.maps.folder import CARD, JOURNAL, MapFolder
 
 FOLDER, TRAJECTORY, GRID, PICTURE = "map", "map.tum", "map.pgm", "map.png"
 
@@ -35,6 +35,13 @@ def placed(config: PerceptionConfig, out: Path) -> PerceptionConfig:
     if folder.exists():
         raise ConfigError(f"{folder}: is there already; go on in it with --map {folder}, or give another --out")
     return changed(config, {"mapping.folder": str(folder)})
+
+
+def map_state(folder: Path | str) -> str:
+    """What tells whether a map has changed: its number and the length of its journal; empty where there is none."""
+    if not folder or not (Path(folder) / CARD).exists():
+        return ""
+    return f"{MapFolder(Path(folder)).card.map_id} {(Path(folder) / JOURNAL).stat().st_size}"
 
 
 def map_metrics(run: MapRun, errors: TrajectoryErrors | None, odometry: TrajectoryErrors | None) -> dict[str, Any]:

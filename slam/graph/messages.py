@@ -16,7 +16,7 @@ class Restore:
     config: GraphConfig
     entries: list[Entry]
     judged_until: int = -1  # guesses of a higher number are judged now
-    is_careful: bool = False  # one command at a time, so that it is known which one ends the process
+    is_single: bool = False  # one command at a time: it is known which one ends the process, and the order decides
 
 
 @dataclass(frozen=True, slots=True)

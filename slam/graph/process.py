@@ -41,17 +41,22 @@ class GraphProcess:
     """Hand over factors with `add`; look with `poll` what came of them; read `T_map_odom`. None of them waits."""
 
     def __init__(
-        self, config: GraphConfig | None = None, journal: FactorJournal | None = None, timeout: float = 30.0
+        self,
+        config: GraphConfig | None = None,
+        journal: FactorJournal | None = None,
+        timeout: float = 30.0,
+        is_single: bool = False,
     ) -> None:
         """Starts the process. It works on what `journal` holds already. `timeout`: a longer silence (s) is a hang.
 
+        `is_single`: one optimisation for each command, whatever waits, so that the same commands give the same bits.
         Raises `MissingDependency` without GTSAM, which this process itself does not load.
         """
         if importlib.util.find_spec("gtsam") is None:
             raise MissingDependency("gtsam is not installed; run `pip install perception`")
         self.config = config or GraphConfig()
         self.journal = journal if journal is not None else MemoryJournal()
-        self.timeout = timeout
+        self.timeout, self.is_single = timeout, is_single
         self.num_deaths = 0
         self.T_map_odom = np.eye(4)
         self.T_map_enu: np.ndarray | None = None
@@ -216,7 +221,8 @@ class GraphProcess:
             kept = list(self.journal.entries())
         entries = [self._placed(entry) for entry in kept if entry.factor_id not in unanswered]
         threading.Thread(target=self._receive, args=(self._connection,), daemon=True).start()
-        self._connection.send(Restore(self.config, entries, self.journal.judged_until, self._deaths_in_a_row > 0))
+        is_single = self.is_single or self._deaths_in_a_row > 0
+        self._connection.send(Restore(self.config, entries, self.journal.judged_until, is_single))
 
     def _forward(self) -> None:
         """Send what comes until the process is gone, silent for too long, or not needed any more."""

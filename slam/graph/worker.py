@@ -23,7 +23,7 @@ class Worker:
 
     def __init__(self, restore: Restore) -> None:
         self.graph = PoseGraph(restore.config)
-        self.max_at_once = 1 if restore.is_careful else MAX_AT_ONCE
+        self.max_at_once = 1 if restore.is_single else MAX_AT_ONCE
         self.latest = -1
 
     def restored(self, restore: Restore) -> GraphResult:

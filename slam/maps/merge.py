@@ -1,12 +1,15 @@
 """Two maps become one: by a given relative pose, or by loops between their keyframes."""
 
-from collections.abc import Iterable, Sequence
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from perception.core.errors import InvalidInput
+from perception.core.errors import InvalidInput, MapError
 from perception.core.geometry import inverse
 from slam.graph.config import GraphConfig
 from slam.graph.factors import Attitude, Between, Factor, Position, Prior, information_of, poses_of
@@ -51,26 +54,50 @@ def merge(
     like those of a run; without `T_first_second` the first of them places the second map. Raises `InvalidInput`,
     `MapError`.
     """
-    if not len(first) or not len(second):
-        raise InvalidInput("maps: one of them holds no keyframe; there is nothing to merge")
-    _check_loops(first, second, loops)
-    offset, next_factor = first.next_keyframe_id(), first.next_factor_id()
-    if T_first_second is None:
-        T_first_second = _placed_by(first, second, loops)
-        bridges: list[Between] = []
-    else:
-        bridges = [_bridge(first, second, T_first_second, offset)]
-    with MapFolder.create(out, first.config_yaml, first.card.name, first.config) as folder:
-        _copy(first, folder, 0, 0)
-        _copy(second, folder, offset, next_factor, T_first_second)
-        number = folder.next_factor_id()
-        new = [
-            *(Between(x.first_id, x.second_id + offset, x.T_first_second, x.information, "loop") for x in loops),
-            *bridges,
-        ]
-        for index, factor in enumerate(new):
-            folder.add_factor(Entry(number + index, factor))
-        return _optimised(folder, number, len(loops), bool(bridges), config)
+    if not len(first):
+        raise InvalidInput(f"{first.path}: holds no keyframe; there is nothing to merge")
+    _check_joining(first, second, T_first_second, loops)
+    with begun(first, out) as folder:
+        return join(folder, second, T_first_second, loops, config)
+
+
+@contextmanager
+def begun(first: MapFolder, out: Path) -> Iterator[MapFolder]:
+    """A new map with everything of `first`, open for writing; it takes its place at `out` when the block is done.
+
+    Raises `MapError` where something is there already.
+    """
+    out = Path(out).absolute()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise MapError(f"{out}: is there already; give another folder")
+    part = out.with_name(f".{out.name}.part-{uuid.uuid4().hex}")
+    try:
+        with MapFolder.create(part, first.config_yaml, out.name, first.config) as folder:
+            _copy(first, folder, 0, 0)
+            yield folder
+        part.replace(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def join(
+    folder: MapFolder,
+    second: MapFolder,
+    T_first_second: np.ndarray | None = None,
+    loops: Sequence[MapLoop] = (),
+    config: GraphConfig | None = None,
+) -> Merged:
+    """Write the second map into `folder`, which is open for writing; the rest as in `merge`."""
+    _check_joining(folder, second, T_first_second, loops)
+    offset = folder.next_keyframe_id()
+    bridges = [] if T_first_second is None else [_bridge(folder, second, T_first_second, offset)]
+    T = _placed_by(folder, second, loops) if T_first_second is None else T_first_second
+    _copy(second, folder, offset, folder.next_factor_id(), T)
+    number = folder.next_factor_id()
+    ties = [Between(x.first_id, x.second_id + offset, x.T_first_second, x.information, "loop") for x in loops]
+    for index, factor in enumerate([*ties, *bridges]):
+        folder.add_factor(Entry(number + index, factor))
+    return _optimised(folder, number, len(loops), bool(bridges), config)
 
 
 def _copy(source: MapFolder, target: MapFolder, offset: int, first_factor: int, T: np.ndarray | None = None) -> None:
@@ -111,15 +138,19 @@ def _bridge(first: MapFolder, second: MapFolder, T_first_second: np.ndarray, off
 
 
 def _placed_by(first: MapFolder, second: MapFolder, loops: Sequence[MapLoop]) -> np.ndarray:
-    if not loops:
-        raise InvalidInput("merge: neither a pose nor loops between the maps are given; give --pose or --loops")
     (ids_a, a), (ids_b, b) = first.poses(), second.poses()
     loop = loops[0]
     T_a, T_b = a[np.searchsorted(ids_a, loop.first_id)], b[np.searchsorted(ids_b, loop.second_id)]
     return T_a @ loop.T_first_second @ inverse(T_b)
 
 
-def _check_loops(first: MapFolder, second: MapFolder, loops: Iterable[MapLoop]) -> None:
+def _check_joining(
+    first: MapFolder, second: MapFolder, T_first_second: np.ndarray | None, loops: Sequence[MapLoop]
+) -> None:
+    if not len(second):
+        raise InvalidInput(f"{second.path}: holds no keyframe; there is nothing to merge")
+    if T_first_second is None and not loops:
+        raise InvalidInput("merge: neither a pose nor loops between the maps are given; give --pose or --loops")
     for loop in loops:
         if loop.first_id not in first.keyframes:
             raise InvalidInput(f"loops: keyframe {loop.first_id} is not in the first map {first.path}")

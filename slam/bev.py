@@ -8,30 +8,15 @@ pose that the filter had there, and are predicted in the new image by the state 
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import Field
 
-from perception.core.config import Config
 from perception.core.errors import InvalidInput
 from perception.core.types import check
+from slam.config import BevTermConfig
 
 HALF_CELL = 0.5
 QUANTISATION = 1.0 / 12.0  # px^2: variance of a corner that is a whole pixel, 0.29 px
 UPRIGHT = 2.0  # m: height of structure above or below the plane, for the shift by tilt
 MIN_ROBUST = 1e-9  # px, of a residual that divides
-
-
-class BevTermConfig(Config):
-    """When keypoints of bird's-eye images help the filter, and how much they are trusted."""
-
-    min_inliers: int = Field(10, ge=4, le=1000, description="Fewer matches that agree are left out.")
-    min_ratio: float = Field(0.2, ge=0.0, le=1.0, description="A smaller share of the matches that agree is left out.")
-    max_tilt_deg: float = Field(10.0, ge=0.0, le=45.0, description="Left out when the LiDAR is tilted more (deg).")
-    noise: float = Field(1.0, gt=0.0, le=20.0, description="Least standard deviation (px) of a keypoint.")
-    huber: float = Field(2.0, gt=0.0, le=50.0, description="Residuals beyond it (px) count less.")
-    gate: float = Field(9.21, gt=0.0, le=100.0, description="Squared distance beyond which a match is left out.")
-    max_share: float = Field(
-        30.0, gt=0.0, le=10_000.0, description="Matches count together as so many at most: they err together."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +51,13 @@ def world_points(
     return (plane @ A @ R_IL.T + t_IL) @ R.T + p
 
 
+def to_image(
+    points: np.ndarray, R: np.ndarray, p: np.ndarray, R_IL: np.ndarray, t_IL: np.ndarray, A: np.ndarray
+) -> np.ndarray:
+    """Points (N, 3) of the world in the axes of the image that is taken at the IMU pose (R, p)."""
+    return ((points - p) @ R - t_IL) @ R_IL @ A.T
+
+
 def residuals(
     points: np.ndarray,
     pixels: np.ndarray,
@@ -80,13 +72,11 @@ def residuals(
 
     Right perturbation of R; a step delta changes e by -H delta. `A` is the identity for images that are not level.
     """
-    in_imu = (points - p) @ R
-    q = (in_imu - t_IL) @ R_IL @ A.T
-    e = pixels - pixels_of(q, grid)
-    to_image = A @ R_IL.T
+    e = pixels - pixels_of(to_image(points, R, p, R_IL, t_IL, A), grid)
+    A_imu = A @ R_IL.T
     dq = np.empty((len(points), 3, 6))
-    dq[:, :, :3] = -(to_image @ R.T)
-    dq[:, :, 3:] = to_image @ _hats(in_imu)
+    dq[:, :, :3] = -(A_imu @ R.T)
+    dq[:, :, 3:] = A_imu @ _hats((points - p) @ R)
     return e, -dq[:, 1::-1] / grid.resolution
 
 
@@ -101,14 +91,19 @@ def noise_variance(residual_px: np.ndarray, tilt: float, is_level: bool, config:
     return max(config.noise**2, scatter**2 + QUANTISATION) + shift**2
 
 
-def refusal(num_inliers: int, num_matches: int, tilt: float, config: BevTermConfig) -> str:
-    """Why the keypoints of an image are left out, or nothing. `tilt` of the LiDAR, rad."""
+def refusal(num_inliers: int, num_matches: int, tilt: float, config: BevTermConfig, num_others: int = 0) -> str:
+    """Why the keypoints of an image are left out, or nothing. `tilt` of the LiDAR, rad.
+
+    `num_others` matches agree with the next best motion.
+    """
     if np.degrees(abs(tilt)) > config.max_tilt_deg:
         return f"tilted by {np.degrees(abs(tilt)):.1f} deg, more than {config.max_tilt_deg:g}"
     if num_inliers < config.min_inliers:
         return f"{num_inliers} matches agree, fewer than {config.min_inliers}"
     if num_inliers < config.min_ratio * num_matches:
         return f"{num_inliers} of {num_matches} matches agree, a smaller share than {config.min_ratio:g}"
+    if num_inliers < config.distinct * num_others:
+        return f"{num_inliers} matches agree, but {num_others} with another motion"
     return ""
 
 
@@ -123,27 +118,29 @@ class BevTerm:
         A: np.ndarray,
         variance: float,
         config: BevTermConfig,
+        P: np.ndarray | None = None,
     ) -> None:
-        """World points (N, 3) of the earlier keypoints, pixels (N, 2) of the new ones. Raises `InvalidInput`."""
+        """World points (N, 3) of the earlier keypoints, pixels (N, 2) of the new ones. Raises `InvalidInput`.
+
+        `P` (6, 6), the covariance of the predicted pose, widens the gate.
+        """
         points, pixels = np.asarray(points, dtype=np.float64), np.asarray(pixels, dtype=np.float64)
         check("points", points, (None, 3), np.float64)
         check("pixels", pixels, (len(points), 2), np.float64)
         if not variance > 0.0 or not np.isfinite(points).all():
             raise InvalidInput(f"variance {variance} px^2 or points are no numbers that can be used; check the matches")
         self.points, self.pixels, self.grid, self.A = points, pixels, grid, np.asarray(A, dtype=np.float64)
-        self.variance, self.config = variance, config
+        self.variance, self.config, self.P = variance, config, P
 
-    def linearise(
-        self, R: np.ndarray, p: np.ndarray, R_IL: np.ndarray, t_IL: np.ndarray, P: np.ndarray | None = None
-    ) -> BevEquations:
-        """Equations at the IMU pose (R, p); `P` (6, 6), the covariance of the prediction, widens the gate.
+    def linearise(self, R: np.ndarray, p: np.ndarray, R_IL: np.ndarray, t_IL: np.ndarray) -> BevEquations:
+        """Equations at the IMU pose (R, p).
 
         All matches together weigh like `max_share` of them at most: their errors (heights, cells) are not independent.
         """
         e, H = residuals(self.points, self.pixels, self.grid, R, p, R_IL, t_IL, self.A)
         S = np.tile(self.variance * np.eye(2), (len(e), 1, 1))
-        if P is not None:
-            S = S + H @ P @ H.transpose(0, 2, 1)
+        if self.P is not None:
+            S = S + H @ self.P @ H.transpose(0, 2, 1)
         distances = np.einsum("ni,ni->n", e, np.linalg.solve(S, e[..., None])[..., 0]) if len(e) else np.zeros(0)
         inside = distances <= self.config.gate
         e, H = e[inside], H[inside]

@@ -1,68 +1,55 @@
 """Bird's-eye images in the odometry: what a scan has in common with an earlier one, where geometry says too little.
 
 Section 11 of bev_lio_lc.md. The earlier scan is a keyframe, not the scan before: then errors do not add up step by
-step. Images are looked at only while the scans leave a translation open, or nearly so; elsewhere they cost nothing and
-change nothing. Who sees keypoints is handed in: this part knows no network.
+step, and the motion is long enough to tell the world from patterns that move with the sensor. The last scans together
+make an image: they fill what single ones leave open. Images are looked at only while the scans leave a translation
+open, or nearly so; elsewhere they cost nothing and change nothing. Who sees keypoints is handed in: this part knows no
+network.
 """
 
-from collections import Counter
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
-from pydantic import Field
 
-from perception.core.geometry import log_so3
-from slam.bev import BevGrid, BevTerm, BevTermConfig, noise_variance, refusal, world_points
+from perception.core.geometry import inverse, log_so3, transform
+from slam.bev import BevGrid, BevTerm, noise_variance, pixels_of, refusal, to_image, world_points
+from slam.bev_match import Expected, Sight, change_along, common_shift, pairs_near
+from slam.config import BevAidConfig
 from slam.state import State
 
-
-class BevAidConfig(BevTermConfig):
-    """When images are looked at, besides what makes their keypoints useful."""
-
-    keyframe_distance: float = Field(1.0, gt=0.0, le=20.0, description="A new keyframe after so many metres,")
-    keyframe_deg: float = Field(10.0, gt=0.0, le=90.0, description="or after so many degrees.")
-    attention: float = Field(
-        1.5, ge=1.0, le=1e6, description="Images are looked at below so many times the least information."
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Agreement:
-    """Keypoints of two images that one motion in the plane takes onto each other."""
-
-    query_px: np.ndarray  # (P, 2) float64, column and row
-    reference_px: np.ndarray  # (P, 2)
-    residual_px: np.ndarray  # (P, 2) that the motion leaves
-    num_matches: int  # also those that did not agree
+SIGMAS = 3.0  # of the prediction, that keypoints may be off
+KEYFRAMES = 8  # that are remembered
+UPRIGHT = 0.5  # a unit vector with a smaller level part
 
 
 class Eye(Protocol):
-    """Sees keypoints in scans and finds them again."""
+    """Sees keypoints in scans."""
 
     @property
     def grid(self) -> BevGrid:
         """Of the images."""
         ...
 
-    def see(self, points: np.ndarray, R_level_lidar: np.ndarray) -> Any:
+    def see(self, points: np.ndarray, R_level_lidar: np.ndarray) -> Sight:
         """Keypoints of points (N, 3) float32 in the frame of the LiDAR, made level by a rotation."""
         ...
 
-    def match(self, query: Any, reference: Any) -> Agreement:
-        """What of them is the same."""
+    def close(self) -> None:
+        """Free what it holds."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _View:
-    seen: Any
+    sight: Sight  # keypoints that can tell the open directions
     A: np.ndarray  # (3, 3) level <- LiDAR, of the predicted attitude
     state: State  # corrected, once it is a keyframe
 
 
 class BevAid:
-    """Keeps a keyframe and makes terms for the filter."""
+    """Keeps keyframes and makes terms for the filter."""
 
     def __init__(self, config: BevAidConfig, eye: Eye, weak: float) -> None:
         """`weak`: the least information per match of a determined translation, as the odometry has it."""
@@ -71,47 +58,98 @@ class BevAid:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the keyframe."""
-        self._keyframe: _View | None = None
+        """Forget the keyframes."""
+        self._keyframes: deque[_View] = deque(maxlen=KEYFRAMES)
+        self._recent: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=self.config.scans - 1)  # points, T_odom_lidar
+        self._points = np.zeros((0, 3), dtype=np.float32)
         self._now: _View | None = None
 
-    def look(self, points: np.ndarray, predicted: State, translation: np.ndarray | None) -> BevTerm | None:
+    def look(
+        self, points: np.ndarray, predicted: State, P: np.ndarray, translation: np.ndarray | None
+    ) -> BevTerm | None:
         """A term for the scan with these points (N, 3), or None where there is no need or no help.
 
-        `translation` (3, 3) is what the scans before said about the translation, per match.
+        `P` (6, 6) is the covariance of the predicted pose, `translation` (3, 3) what the scans before said about the
+        translation, per match.
         """
-        self._now = None
-        if translation is None or np.linalg.eigvalsh(translation)[0] > self.config.attention * self.weak:
-            self._keyframe = None
+        self._now, self._points = None, points
+        if translation is None:
             return None
-        R_odom_lidar = predicted.R @ predicted.R_imu_lidar
-        A = level(R_odom_lidar)
-        self._now = _View(self.eye.see(points, A), A, predicted)
-        if self._keyframe is None:
+        values, vectors = np.linalg.eigh(translation)
+        is_open = values < self.config.attention * self.weak
+        if not is_open.any():
             return None
-        return self._term(self._keyframe, self._now, tilt=0.0)
+        T = _lidar_pose(predicted)
+        A = level(T[:3, :3])
+        sight = self.eye.see(self._together(T), A)
+        is_telling = change_along(sight, _in_image(A @ T[:3, :3].T @ vectors[:, is_open])) > self.config.min_change
+        sight = replace(sight, pixels=sight.pixels[is_telling], descriptors=sight.descriptors[is_telling])
+        self._now = _View(sight, A, predicted)
+        before = self._compared()
+        return None if before is None else self._term(before, self._now, P)
 
     def learn(self, corrected: State, is_accepted: bool) -> None:
-        """The scan that was looked at last becomes the keyframe if the last keyframe is far or lost."""
-        if self._now is None or not is_accepted:
+        """The scan is remembered; if it was looked at, and the last keyframe is far, it becomes a keyframe."""
+        if not is_accepted:
+            self._recent.clear()
             return
-        if self._keyframe is None or self._is_far(self._keyframe.state, corrected):
-            self._keyframe = _View(self._now.seen, self._now.A, corrected)
+        self._recent.append((self._points, _lidar_pose(corrected)))
+        if self._now is None:
+            return
+        if not self._keyframes or self._is_far(self._keyframes[-1].state, corrected):
+            self._keyframes.append(_View(self._now.sight, self._now.A, corrected))
 
-    def _term(self, before: _View, now: _View, tilt: float) -> BevTerm | None:
-        found = self.eye.match(now.seen, before.seen)
-        reason = refusal(len(found.query_px), found.num_matches, tilt, self.config)
-        if reason:
-            self.counts["images without help"] += 1
-            self._keyframe = None
-            return None
-        self.counts["images that help"] += 1
-        state, grid = before.state, self.eye.grid
+    def _together(self, T_odom_lidar: np.ndarray) -> np.ndarray:
+        """The points of the last scans (N, 3) float32 in the frame of this one."""
+        back, clouds = inverse(T_odom_lidar), [self._points]
+        for points, T in self._recent:
+            T_now_then = (back @ T).astype(np.float32)
+            if np.linalg.norm(T_now_then[:3, 3]) > self.config.stretch * self.eye.grid.resolution:
+                continue
+            clouds.append(points @ T_now_then[:3, :3].T + T_now_then[:3, 3])
+        return np.concatenate(clouds)
+
+    def _compared(self) -> _View | None:
+        """The last keyframe that is neither too near nor too far."""
+        assert self._now is not None
+        cell = self.eye.grid.resolution
+        for view in reversed(self._keyframes):
+            moved = _lidar_pose(self._now.state)[:3, 3] - _lidar_pose(view.state)[:3, 3]
+            shift = float(np.linalg.norm(moved)) / cell
+            if shift > self.config.most_shift:
+                return None
+            if shift >= self.config.least_shift:
+                return view
+        return None
+
+    def _term(self, before: _View, now: _View, P: np.ndarray) -> BevTerm | None:
+        state, config, grid = before.state, self.config, self.eye.grid
         points = world_points(
-            found.reference_px, grid, state.R, state.position, state.R_imu_lidar, state.t_imu_lidar, before.A
+            before.sight.pixels, grid, state.R, state.position, state.R_imu_lidar, state.t_imu_lidar, before.A
         )
-        variance = noise_variance(found.residual_px, tilt, True, self.config, grid.resolution)
-        return BevTerm(points, found.query_px, grid, now.A, variance, self.config)
+        expected = self._expected(points, before, now, P)
+        pairs = pairs_near(now.sight, before.sight, expected, config.locked)
+        shifts = now.sight.pixels[pairs[:, 0]] - expected.pixels[pairs[:, 1]]
+        is_agreed, others = common_shift(shifts, config.agreeing)
+        reason = refusal(int(is_agreed.sum()), len(pairs), 0.0, config, others)
+        self.counts["images without help" if reason else "images that help"] += 1
+        if reason:
+            return None
+        residual = shifts[is_agreed] - shifts[is_agreed].mean(axis=0)
+        variance = noise_variance(residual, 0.0, True, config, grid.resolution)
+        rows, seen = pairs[is_agreed].T
+        return BevTerm(points[seen], now.sight.pixels[rows], grid, now.A, variance, config, P)
+
+    def _expected(self, points: np.ndarray, before: _View, now: _View, P: np.ndarray) -> Expected:
+        """Where the prediction has points (N, 3) of the world in the new image."""
+        grid, state = self.eye.grid, now.state
+        pose = (state.R, state.position, state.R_imu_lidar, state.t_imu_lidar, now.A)
+        moved = _lidar_pose(state)[:3, 3] - _lidar_pose(before.state)[:3, 3]
+        deviation = SIGMAS * float(np.sqrt(np.linalg.eigvalsh(P[:2, :2])[-1])) / grid.resolution
+        reach = float(np.clip(deviation, self.config.min_reach, self.config.max_reach))
+        return Expected(
+            pixels_of(to_image(points, *pose), grid), pixels_of(to_image(points + moved, *pose), grid), reach
+        )
 
     def _is_far(self, before: State, now: State) -> bool:
         distance = float(np.linalg.norm(now.position - before.position))
@@ -127,3 +165,16 @@ def level(R_odom_lidar: np.ndarray) -> np.ndarray:
     if up[2] < -1.0 + 1e-9:  # upside down: any horizontal axis does
         return np.diag([1.0, -1.0, -1.0])
     return np.eye(3) + cross + cross @ cross / (1.0 + up[2])
+
+
+def _in_image(directions: np.ndarray) -> np.ndarray:
+    """Unit vectors (K, 2), column and row, of those of the directions (3, K) of a level sensor that are not upright."""
+    flat = directions[1::-1].T  # columns are along y, rows along x
+    lengths = np.linalg.norm(flat, axis=1, keepdims=True)
+    is_flat = lengths[:, 0] > UPRIGHT
+    return flat[is_flat] / lengths[is_flat]
+
+
+def _lidar_pose(state: State) -> np.ndarray:
+    """`T_odom_lidar` (4, 4)."""
+    return transform(state.R, state.position) @ transform(state.R_imu_lidar, state.t_imu_lidar)

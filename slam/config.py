@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from perception.core.config import Config
 from perception.core.stamps import NS_PER_S
@@ -141,6 +141,61 @@ class FilterConfig(Config):
     )
 
 
+class BevTermConfig(Config):
+    """When keypoints of bird's-eye images help the filter, and how much they are trusted."""
+
+    min_inliers: int = Field(10, ge=4, le=1000, description="Fewer matches that agree are left out.")
+    min_ratio: float = Field(0.2, ge=0.0, le=1.0, description="A smaller share of the matches that agree is left out.")
+    max_tilt_deg: float = Field(10.0, ge=0.0, le=45.0, description="Left out when the LiDAR is tilted more (deg).")
+    noise: float = Field(1.0, gt=0.0, le=20.0, description="Least standard deviation (px) of a keypoint.")
+    huber: float = Field(2.0, gt=0.0, le=50.0, description="Residuals beyond it (px) count less.")
+    gate: float = Field(9.21, gt=0.0, le=100.0, description="Squared distance beyond which a match is left out.")
+    distinct: float = Field(
+        1.5, ge=1.0, le=10.0, description="So many times the matches of any other motion must agree."
+    )
+    max_share: float = Field(
+        30.0, gt=0.0, le=10_000.0, description="Matches count together as so many at most: they err together."
+    )
+
+
+class BevAidConfig(BevTermConfig):
+    """When images are looked at, and which keypoints are taken for the same, besides what makes them useful."""
+
+    is_enabled: bool = Field(
+        False, description="Keypoints of bird's-eye images, by the place network, where geometry says too little."
+    )
+    keyframe_distance: float = Field(1.0, gt=0.0, le=20.0, description="A new keyframe after so many metres,")
+    keyframe_deg: float = Field(10.0, gt=0.0, le=90.0, description="or after so many degrees.")
+    attention: float = Field(
+        1.5, ge=1.0, le=1e6, description="Images are looked at below so many times the least information."
+    )
+    scans: int = Field(12, ge=1, le=100, description="The last scans make an image together, so many at most,")
+    stretch: float = Field(
+        4.0, ge=0.0, le=50.0, description="taken within so many px: images that are compared share no scan."
+    )
+    min_change: float = Field(
+        0.1, ge=0.0, le=1.0, description="So much the image around a keypoint changes along an open direction."
+    )
+    least_shift: float = Field(
+        5.0, ge=0.0, le=50.0, description="Keyframes nearer (px) are not compared: what moves with the sensor agrees."
+    )
+    most_shift: float = Field(12.0, ge=0.0, le=200.0, description="Nor are those farther (px).")
+    locked: float = Field(
+        1.5, ge=0.0, le=10.0, description="Keypoints so near (px) to where they were belong to the sensor."
+    )
+    min_reach: float = Field(2.5, ge=0.5, le=50.0, description="Keypoints are sought so far (px) at least,")
+    max_reach: float = Field(7.5, ge=0.5, le=50.0, description="and at most, from where the prediction has them.")
+    agreeing: float = Field(1.25, ge=0.2, le=10.0, description="Shifts so near (px) agree.")
+
+    @model_validator(mode="after")
+    def _shares_no_scan(self) -> "BevAidConfig":
+        if not self.stretch <= self.least_shift <= self.most_shift:
+            raise ValueError(
+                f"stretch {self.stretch} <= least_shift {self.least_shift} <= most_shift {self.most_shift}"
+            )
+        return self
+
+
 class OdometryConfig(Config):
     """LiDAR-inertial odometry."""
 
@@ -151,3 +206,4 @@ class OdometryConfig(Config):
     registration: RegistrationConfig = Field(default_factory=RegistrationConfig, description="Matching with the map.")
     map: MapConfig = Field(default_factory=MapConfig, description="The local map.")
     max_waiting_scans: int = Field(64, ge=2, le=1000, description="Scans that may wait for IMU samples.")
+    images: BevAidConfig = Field(default_factory=BevAidConfig, description="Bird's-eye images in the odometry.")

@@ -163,7 +163,7 @@ class LidarInertialOdometry:
         sparse = self._sparse(points)
         measurement = self._measurement(sparse)
         if self.images is not None and self._first is None:
-            measurement.images = self.images.look(points, filter_.state, self._translation)
+            measurement.images = self.images.look(points, filter_.state, filter_.P[:6, :6], self._translation)
         prior = filter_.snapshot()
         correction = filter_.update(measurement) if len(sparse) >= self.config.filter.min_points else None
         if correction is not None and self._may_be_misplaced(measurement):

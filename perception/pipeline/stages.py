@@ -13,6 +13,7 @@ from perception.core.stamps import StampGuard, Verdict
 from perception.core.types import ImuBatch, OdometryUpdate, Scan, SensorRig
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.spec import Output
+from slam.bev_aid import BevAid
 from slam.odometry import LidarInertialOdometry
 
 log = logging.getLogger(__name__)
@@ -20,8 +21,21 @@ USED = (Verdict.ACCEPT, Verdict.GAP, Verdict.REWIND)
 
 
 def make_odometry(config: PerceptionConfig, rig: SensorRig) -> "OdometryStage":
-    """The odometry stage of one robot."""
-    return OdometryStage(config, rig)
+    """The odometry stage of one robot. Raises as `make_images`."""
+    return OdometryStage(config, rig, make_images(config))
+
+
+def make_images(config: PerceptionConfig) -> BevAid | None:
+    """Bird's-eye images for the odometry, if they are asked for. Raises `ModelError` and as `make_runtime`."""
+    odometry, place = config.odometry, config.mapping.place
+    if not odometry.images.is_enabled:
+        return None
+    from perception.place.descriptors import open_place_network
+    from perception.place.eye import PlaceEye
+    from perception.place.places import PlaceDescriber
+
+    eye = PlaceEye(PlaceDescriber(place, open_place_network(place.network, place.bev.side)))
+    return BevAid(odometry.images, eye, odometry.registration.weak_translation)
 
 
 def warm_up_odometry() -> None:
@@ -36,10 +50,10 @@ def warm_up_odometry() -> None:
 class OdometryStage:
     """LiDAR-inertial odometry behind one time guard per stream."""
 
-    def __init__(self, config: PerceptionConfig, rig: SensorRig) -> None:
+    def __init__(self, config: PerceptionConfig, rig: SensorRig, images: BevAid | None = None) -> None:
         time = config.odometry.time
         self.config = config.odometry
-        self.core = LidarInertialOdometry(config.odometry, rig)
+        self.core = LidarInertialOdometry(config.odometry, rig, images)
         self.guards = {name: StampGuard(time.max_gap_ns, time.max_late_ns) for name in ("scan", "imu")}
         self.events: Counter[str] = Counter()
         self._resets: list[str] = []
@@ -86,7 +100,9 @@ class OdometryStage:
         return {}
 
     def close(self) -> None:
-        """It holds nothing."""
+        """Free the network that sees keypoints, if there is one."""
+        if self.core.images is not None:
+            self.core.images.eye.close()
 
     def _scan(self, scan: Scan) -> list[OdometryUpdate]:
         return self.core.add_scan(scan) if self._admit("scan", scan.stamp_ns) else []

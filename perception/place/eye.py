@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from perception.place.places import Landmarks, PlaceDescriber, compare
+from perception.place.bev_image import CAPS, WHITE, bev_image
+from perception.place.places import PlaceDescriber
 from slam.bev import BevGrid
-from slam.bev_aid import Agreement
+from slam.bev_match import Sight
+
+STANDING = 3  # voxels above each other: floors and ceilings show the sensor's rings
 
 
 class PlaceEye:
@@ -14,17 +17,16 @@ class PlaceEye:
         self._describer = describer
         bev = describer.config.bev
         self.grid = BevGrid(bev.resolution, bev.first)
+        self._min_brightness = WHITE * STANDING / CAPS[bev.rule]
 
-    def see(self, points: np.ndarray, R_level_lidar: np.ndarray) -> Landmarks:
+    def see(self, points: np.ndarray, R_level_lidar: np.ndarray) -> Sight:
+        """As in `Eye`: corners of what stands."""
+        image = bev_image(points, self._describer.config.bev, R_level_lidar)
+        found = self._describer.landmarks_of(image)
+        standing = image >= self._min_brightness
+        rows = np.flatnonzero(standing[found.pixels[:, 1], found.pixels[:, 0]])
+        return Sight(found.pixels[rows].astype(np.float64), found.descriptors[rows], standing)
+
+    def close(self) -> None:
         """As in `Eye`."""
-        return self._describer.landmarks(points, R_level_lidar)
-
-    def match(self, query: Landmarks, reference: Landmarks) -> Agreement:
-        """As in `Eye`: matched descriptors that one rigid motion explains."""
-        match = compare(query, reference, self._describer.config)
-        rows, others = match.pairs[match.planar.inliers].T
-        T = match.planar.T_reference_query
-        moved = query.points[rows] @ T[:2, :2].T + T[:2, 3]
-        residual = (moved - reference.points[others]) / self.grid.resolution
-        first, second = query.pixels[rows].astype(np.float64), reference.pixels[others].astype(np.float64)
-        return Agreement(first, second, residual, len(match.pairs))
+        self._describer.network.close()

@@ -50,7 +50,10 @@ class PlaceDescriber:
 
     def landmarks(self, points: np.ndarray, R_level_lidar: np.ndarray | None = None) -> Landmarks:
         """The keypoints of a scan at one heading, for odometry."""
-        image = bev_image(points, self.config.bev, R_level_lidar)
+        return self.landmarks_of(bev_image(points, self.config.bev, R_level_lidar))
+
+    def landmarks_of(self, image: np.ndarray) -> Landmarks:
+        """The keypoints of an image (n, n) uint8 at one heading."""
         pixels = find_keypoints(image, self.config.keypoints)
         return self._landmarks(pixels, self.network.local(self.network.encode(image, 1), pixels), 1)
 

@@ -16,7 +16,7 @@ RIG = SensorRig("base_link", "lidar", np.eye(4))
 class RecordingCore:
     """Stands in for the odometry and keeps what reaches it."""
 
-    def __init__(self, config, rig):
+    def __init__(self, config, rig, images):
         self.scans, self.imu, self.num_resets = [], [], 0
 
     def add_scan(self, scan):

@@ -10,7 +10,9 @@ from perception.place.descriptors import open_place_network
 from perception.place.eye import PlaceEye
 from perception.place.places import PlaceConfig, PlaceDescriber, compare
 from perception.place.verification import lifted, verify
+from slam.bev import pixels_of
 from slam.bev_aid import level
+from slam.bev_match import Expected, common_shift, pairs_near
 from tests.unit.place.scenes import pose, seen, yard
 
 CONFIG = PlaceConfig(network=DescriptorConfig(backend="onnx", num_threads=1))
@@ -85,11 +87,24 @@ def test_a_place_is_nearest_to_itself_at_another_heading(describer):
     np.testing.assert_array_equal(similarity.argmax(axis=1), np.arange(5))
 
 
-def test_the_eye_of_the_odometry_matches_scans_that_follow_one_another(describer):
+def test_the_eye_of_the_odometry_finds_keypoints_of_what_stands_again(describer):
     eye = PlaceEye(describer)
-    before, now = pose(0, 0, 1.5, 0.2, (0.03, 0.01)), pose(0.8, 0.1, 1.5, 0.25, (-0.02, 0.02))
+    before, now = pose(0, 0, 1.5, 0.2, (0.03, 0.01)), pose(2.4, 0.1, 1.5, 0.25, (-0.02, 0.02))
     points = yard(3, num_boxes=14)
-    views = [eye.see(seen(points, T, seed=k), level(T[:3, :3])) for k, T in enumerate((before, now))]
-    found = eye.match(views[1], views[0])
-    assert len(found.query_px) > max(40, 0.3 * found.num_matches)
-    assert np.median(np.abs(found.residual_px)) < 1.0
+    first, second = (eye.see(seen(points, T, seed=k), level(T[:3, :3])) for k, T in enumerate((before, now)))
+    assert second.standing[second.pixels[:, 1].astype(int), second.pixels[:, 0].astype(int)].all()
+    metres = (eye.grid.first + 0.5 - first.pixels[:, ::-1]) * eye.grid.resolution
+    turned = planar(before)[:2, :2] @ metres.T + planar(before)[:2, 2:]
+    there = np.linalg.solve(planar(now)[:2, :2], turned - planar(now)[:2, 2:]).T
+    expected = pixels_of(np.column_stack([there, np.zeros(len(there))]), eye.grid)
+    pairs = pairs_near(second, first, Expected(expected, first.pixels, 6.0), 1.5)
+    shifts = second.pixels[pairs[:, 0]] - expected[pairs[:, 1]]
+    is_agreed, others = common_shift(shifts, 1.25)
+    assert is_agreed.sum() > max(20, 0.4 * len(pairs), 2 * others)
+    assert np.abs(shifts[is_agreed].mean(axis=0)).max() < 0.5
+
+
+def planar(T):
+    """Heading and place (3, 3) in the plane of a pose (4, 4)."""
+    yaw = np.arctan2(T[1, 0], T[0, 0])
+    return np.array([[np.cos(yaw), -np.sin(yaw), T[0, 3]], [np.sin(yaw), np.cos(yaw), T[1, 3]], [0.0, 0.0, 1.0]])

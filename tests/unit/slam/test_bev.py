@@ -3,7 +3,8 @@ import pytest
 
 from perception.core.errors import InvalidInput
 from perception.core.geometry import exp_so3, log_so3
-from slam.bev import BevGrid, BevTerm, BevTermConfig, noise_variance, pixels_of, refusal, residuals, world_points
+from slam.bev import BevGrid, BevTerm, noise_variance, pixels_of, refusal, residuals, world_points
+from slam.config import BevTermConfig
 
 GRID = BevGrid(0.4, 100)
 R, P_IMU = exp_so3(np.array([0.02, -0.03, 0.5])), np.array([1.0, 2.0, 3.0])
@@ -51,7 +52,7 @@ def test_forward_is_up_and_left_is_left():
     np.testing.assert_allclose(pixels_of(np.array([[10.0, 4.0, 7.0]]), GRID), [[90.5, 75.5]])
 
 
-def term(A=LEVEL, outliers=0, config=CONFIG, noise=0.0):
+def term(A=LEVEL, outliers=0, config=CONFIG, noise=0.0, P=None):
     rng = np.random.default_rng(1)
     before = rng.uniform(20, 180, (80, 2))
     points = world_points(before, GRID, R, P_IMU, R_IL, T_IL, LEVEL)
@@ -59,28 +60,28 @@ def term(A=LEVEL, outliers=0, config=CONFIG, noise=0.0):
     e, _ = residuals(points, np.zeros((80, 2)), GRID, R_now, p_now, R_IL, T_IL, A)
     pixels = -e + noise * rng.normal(0, 1, e.shape)
     pixels[:outliers] += rng.uniform(30, 60, (outliers, 2))
-    return BevTerm(points, pixels, GRID, A, 1.0, config), R_now, p_now
+    return BevTerm(points, pixels, GRID, A, 1.0, config, P), R_now, p_now
 
 
 @pytest.mark.parametrize("outliers", [0, 15])
 def test_gauss_newton_finds_heading_and_place_in_the_plane_despite_wrong_matches(outliers):
-    made, R_now, p_now = term(outliers=outliers)
+    made, R_now, p_now = term(outliers=outliers, P=np.diag([1.0, 1.0, 1e-4, 1e-4, 1e-4, 0.01]))
     R_at, p_at = R.copy(), P_IMU.copy()
     prior = np.diag([1e-6, 1e-6, 1e4, 1e4, 1e4, 1e-6])  # heights, roll and pitch come from elsewhere
-    wide = np.diag([1.0, 1.0, 1e-4, 1e-4, 1e-4, 0.01])
     for _ in range(12):
-        found = made.linearise(R_at, p_at, R_IL, T_IL, wide)
+        found = made.linearise(R_at, p_at, R_IL, T_IL)
         step = np.linalg.solve(found.information + prior, found.vector)
         p_at, R_at = p_at + step[:3], R_at @ exp_so3(step[3:])
     np.testing.assert_allclose(p_at[:2], p_now[:2], atol=0.02)
     assert np.abs(log_so3(R_now.T @ R_at)).max() < 2e-3
-    assert made.linearise(R_now, p_now, R_IL, T_IL).num_matches == 80 - outliers
+    strict, _, _ = term(outliers=outliers)
+    assert strict.linearise(R_now, p_now, R_IL, T_IL).num_matches == 80 - outliers
 
 
 def test_height_is_left_to_others():
     level, _, _ = term(A=np.eye(3))
-    flat = BevTerm(level.points, level.pixels, GRID, np.eye(3), 1.0, CONFIG)
-    found = flat.linearise(np.eye(3), P_IMU, np.eye(3), np.zeros(3), np.eye(6) * 1e4)
+    flat = BevTerm(level.points, level.pixels, GRID, np.eye(3), 1.0, CONFIG, np.eye(6) * 1e4)
+    found = flat.linearise(np.eye(3), P_IMU, np.eye(3), np.zeros(3))
     np.testing.assert_allclose(found.information[2], 0.0, atol=1e-9)
 
 
@@ -101,18 +102,24 @@ def test_noise_follows_the_scatter_and_the_tilt_of_images_that_are_not_level():
 
 
 @pytest.mark.parametrize(
-    ("inliers", "matches", "tilt", "word"),
-    [(50, 100, 0.0, ""), (50, 100, -0.3, "tilted"), (9, 9, 0.0, "fewer"), (15, 100, 0.0, "share")],
+    ("inliers", "matches", "tilt", "others", "word"),
+    [
+        (50, 100, 0.0, 30, ""),
+        (50, 100, -0.3, 0, "tilted"),
+        (9, 9, 0.0, 0, "fewer"),
+        (15, 100, 0.0, 0, "share"),
+        (30, 100, 0.0, 25, "another motion"),
+    ],
 )
-def test_images_that_say_too_little_are_left_out_with_a_reason(inliers, matches, tilt, word):
-    reason = refusal(inliers, matches, tilt, CONFIG)
+def test_images_that_say_too_little_are_left_out_with_a_reason(inliers, matches, tilt, others, word):
+    reason = refusal(inliers, matches, tilt, CONFIG, others)
     assert word in reason
     assert bool(reason) == bool(word)
 
 
 def test_no_matches_say_nothing():
-    empty = BevTerm(np.zeros((0, 3)), np.zeros((0, 2)), GRID, np.eye(3), 1.0, CONFIG)
-    found = empty.linearise(R, P_IMU, R_IL, T_IL, np.eye(6))
+    empty = BevTerm(np.zeros((0, 3)), np.zeros((0, 2)), GRID, np.eye(3), 1.0, CONFIG, np.eye(6))
+    found = empty.linearise(R, P_IMU, R_IL, T_IL)
     assert found.num_matches == 0
     assert not found.information.any()
 

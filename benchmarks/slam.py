@@ -1,0 +1,35 @@
+"""The benchmark of mapping: `perception bench slam`. Every number of its issue in one run, peers included."""
+
+from collections.abc import Callable
+
+from benchmarks import slam_backend, slam_index, slam_loops, slam_parity, slam_places
+from benchmarks.environment import pins
+from benchmarks.groups import check_only, measure_groups
+from benchmarks.options import BenchOptions
+from benchmarks.result import Result, machine, versions
+from benchmarks.slam_peers import REQUIREMENTS
+
+Measure = Callable[[BenchOptions, Result], None]
+GROUPS: dict[str, Measure] = {
+    "parity": slam_parity.measure,
+    "index": slam_index.measure,
+    "graphs": slam_backend.graphs,
+    "updates": slam_backend.updates,
+    "beside": slam_backend.beside,
+    "folder": slam_backend.folder,
+    "fleet": slam_backend.fleet,
+    "places": slam_places.measure,
+    "loops": slam_loops.measure,
+}
+PACKAGES = ["numpy", "numba", "opencv-python-headless", "gtsam", "faiss-cpu", "onnxruntime", "openvino", "torch"]
+PARTS = (slam_parity, slam_places, slam_loops, slam_backend, slam_index)
+
+
+def run(options: BenchOptions) -> Result:
+    """Measure the groups that were asked for. Raises `ConfigError` for an unknown group."""
+    check_only(GROUPS, options)
+    result = Result("slam", machine(), versions(PACKAGES) | pins(REQUIREMENTS))
+    measure_groups(GROUPS, options, result)
+    asked = [target for part in PARTS for target in part.targets(result)]
+    result.targets = [target for target in asked if target.met is not None] if options.only else asked
+    return result

@@ -28,7 +28,10 @@ class LoopConfig(Config):
     """How a revisit becomes a factor."""
 
     compared: int = Field(10, ge=1, le=1000, description="Candidates of the index whose images are compared.")
-    verified: int = Field(3, ge=1, le=100, description="Of these, those that are registered in space, the best first.")
+    verified: int = Field(4, ge=1, le=100, description="Of these, those that are registered in space, the best first.")
+    margin: float = Field(
+        0.05, ge=0.0, le=1.0, description="Another spot whose overlap comes so near the best one's makes both doubtful."
+    )
     around: int = Field(
         2, ge=0, le=50, description="So many keyframes before and after a place are registered with it as one cloud."
     )
@@ -38,7 +41,9 @@ class LoopConfig(Config):
 class LocalizationConfig(Config):
     """How the robot finds its place in a map."""
 
-    min_support: int = Field(2, ge=1, le=50, description="Places of the map, or keyframes in a row, that must agree.")
+    min_support: int = Field(2, ge=1, le=50, description="Places of the map, or keyframes in a row, that must agree;")
+    sure_overlap: float = Field(0.85, ge=0.0, le=1.0, description="one is enough that overlaps so much.")
+    min_overlap: float = Field(0.75, ge=0.0, le=1.0, description="Places that overlap less do not count at first.")
     verified: int = Field(6, ge=1, le=100, description="Places of the map that are registered with the scan.")
     agree_distance: float = Field(0.5, gt=0.0, le=10.0, description="Poses so near (m) agree,")
     agree_deg: float = Field(2.0, gt=0.0, le=45.0, description="and so near (deg).")

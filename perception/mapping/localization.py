@@ -8,7 +8,8 @@ from perception.core.geometry import inverse
 from perception.mapping.config import MappingConfig
 from perception.mapping.memory import PlaceMemory, View
 from perception.mapping.pose_table import PoseTable
-from perception.mapping.revisits import Found, PoseOf, Revisits, apart, contradiction, placed
+from perception.mapping.revisits import Found, PoseOf, Revisits, agreeing, apart, placed
+from perception.place.verification import Verdict
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,18 +38,17 @@ class Localizer:
         """The pose of a keyframe anywhere in the map; None, and a reason, where it is not sure."""
         limits = self.config.localization
         accepted = self._accepted(view)
-        if not accepted:
+        agreed, doubt = agreeing(accepted, pose_of, limits.agree_distance, limits.agree_deg, self.config.loops.margin)
+        self.reason = doubt or self.reason
+        if not agreed:
             return None
-        best = accepted[0]
+        best = agreed[0]
         T_map_base = placed(best, pose_of)
         T_map_odom = T_map_base @ inverse(view.keyframe.T_odom_base)
         before = sum(self._is_near(T_map_odom, T) for T in self._before)
         self._before = [*self._before[1 - self.config.localization.lost_after :], T_map_odom]
-        self.reason = contradiction(accepted, pose_of, limits.agree_distance, limits.agree_deg)
-        if self.reason:
-            return None
-        support = len(accepted) + before
-        if support < limits.min_support:
+        support = len(agreed) + before
+        if support < limits.min_support and best.verification.overlap < limits.sure_overlap:
             self.reason = f"{support} of {limits.min_support} places agree"
             return None
         return Located(T_map_base, best, support)
@@ -71,8 +71,12 @@ class Localizer:
             self.reason = "no place of the map looks alike" if len(self.memory) else "the map is empty"
         elif not any(found.is_accepted for found in tried):
             self.reason = f"{tried[0].verification.verdict.value}: {tried[0].verification.detail}"
+        least = self.config.localization.min_overlap
         accepted = [found for found in tried if found.is_accepted]
-        return sorted(accepted, key=lambda found: -found.verification.overlap)
+        overlapping = [found for found in accepted if found.verification.overlap >= least]
+        if accepted and not overlapping:
+            self.reason = f"{Verdict.LOW_OVERLAP.value}: {accepted[0].verification.overlap:.2f}, at least {least}"
+        return overlapping
 
     def _is_near(self, T_a: np.ndarray, T_b: np.ndarray) -> bool:
         shift, turn = apart(T_a, T_b)

@@ -4,7 +4,7 @@ import numpy as np
 
 from perception.mapping.config import MappingConfig
 from perception.mapping.memory import PlaceMemory, View
-from perception.mapping.revisits import Found, PoseOf, Revisits, contradiction
+from perception.mapping.revisits import Found, PoseOf, Revisits, agreeing
 from perception.mapping.types import LoopReport
 from perception.place.consistency import ConsistencyCheck, Revisit
 from perception.place.verification import Verdict
@@ -33,12 +33,14 @@ class LoopFinder:
         if not accepted:
             return reports, []
         limits = self.config.place.verification
-        reason = contradiction(accepted, pose_of, limits.max_correction, limits.max_correction_deg)
-        if reason:
-            return [*reports, _report(view, accepted[0], AMBIGUOUS, reason)], []
-        released = self._check.offer(self._revisit(view, accepted[0]))
+        agreed, doubt = agreeing(
+            accepted, pose_of, limits.max_correction, limits.max_correction_deg, self.config.loops.margin
+        )
+        if not agreed:
+            return [*reports, _report(view, accepted[0], AMBIGUOUS, doubt)], []
+        released = self._check.offer(self._revisit(view, agreed[0]))
         if not released:
-            return [*reports, _report(view, accepted[0], WAITS)], []
+            return [*reports, _report(view, agreed[0], WAITS)], []
         loops = [self._factor(revisit) for revisit in released]
         return [*reports, *(self._accepted(loop, view) for loop in loops)], loops
 

@@ -80,21 +80,24 @@ def placed(found: Found, pose_of: PoseOf) -> np.ndarray:
     return pose_of(found.reference_id) @ found.T_reference_query
 
 
-def contradiction(accepted: Iterable[Found], pose_of: PoseOf, distance: float, degrees: float) -> str:
-    """What places say that put the keyframe at different spots; empty where they agree within the limits."""
-    first: tuple[Found, np.ndarray] | None = None
-    for found in accepted:
-        T = placed(found, pose_of)
-        if first is None:
-            first = (found, T)
-            continue
-        shift, turn = apart(first[1], T)
-        if shift > distance or turn > degrees:
-            return (
-                f"keyframes {first[0].reference_id} and {found.reference_id} both fit, "
-                f"{shift:.1f} m and {turn:.0f} deg apart"
-            )
-    return ""
+def agreeing(
+    accepted: Iterable[Found], pose_of: PoseOf, distance: float, degrees: float, margin: float
+) -> tuple[list[Found], str]:
+    """The best place and those that put the keyframe at the same spot, within the limits (m, deg), best first.
+
+    None, and why, where another spot fits as well: its overlap comes within `margin` of the best one's. What a
+    symmetry or a repetition makes alike overlaps less than the place itself, as long as anything differs.
+    """
+    ordered = sorted(accepted, key=lambda found: -found.verification.overlap)
+    agreed: list[Found] = []
+    for found in ordered:
+        shift, turn = apart(placed(ordered[0], pose_of), placed(found, pose_of))
+        if shift <= distance and turn <= degrees:
+            agreed.append(found)
+        elif found.verification.overlap >= ordered[0].verification.overlap - margin:
+            ids = f"{ordered[0].reference_id} and {found.reference_id}"
+            return [], f"keyframes {ids} both fit, {shift:.1f} m and {turn:.0f} deg apart"
+    return agreed, ""
 
 
 def apart(T_a: np.ndarray, T_b: np.ndarray) -> tuple[float, float]:

@@ -51,7 +51,8 @@ def test_the_same_pairs_give_the_same_bits():
 
 def test_pairs_that_do_not_agree_are_refused_with_a_reason():
     rng = np.random.default_rng(0)
-    for num, word in ((0, "0 matches"), (11, "11 matches"), (60, "agree")):
+    least = CONFIG.min_inliers - 1
+    for num, word in ((0, "0 matches"), (least, f"{least} matches"), (60, "agree")):
         found = align(rng.uniform(-30, 30, (num, 2)), rng.uniform(-30, 30, (num, 2)), CONFIG)
         assert not found.is_accepted
         assert word in found.reason

@@ -36,7 +36,7 @@ def replayed(recording):
     from perception.pipeline.runner import Runner, stream_of
 
     source, updates = open_recording(recording), []
-    runner = Runner(FULL, PerceptionConfig(), source.rig, lambda stream, item: updates.append(item))
+    runner = Runner(FULL.only(["odometry"]), PerceptionConfig(), source.rig, lambda stream, item: updates.append(item))
     for event in source.events():
         runner.feed(stream_of(event), event)
     runner.finish()

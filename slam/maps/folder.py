@@ -90,7 +90,7 @@ class MapFolder:
     def create(cls, path: Path, config_yaml: str = "", name: str = "", config: MapsConfig | None = None) -> "MapFolder":
         """A new, empty map. Raises `MapError` where something is already."""
         path = Path(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if not is_free(path):
             raise MapError(f"{path}: is there already; give another folder, or open it to go on with it")
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -324,10 +324,19 @@ class MapFolder:
             del self.keyframes[last]
 
 
+def is_free(path: Path) -> bool:
+    """Whether a map may be made at `path`: nothing is there, or what an end of `MapFolder.create` has left."""
+    if not path.is_dir():
+        return not path.exists()
+    left = [item.name for item in path.iterdir()]
+    is_begun = all(name.startswith((CONFIG, JOURNAL, f".{CONFIG}.", f".{JOURNAL}.", f".{CARD}.")) for name in left)
+    return is_begun and not (JOURNAL in left and (path / JOURNAL).stat().st_size)
+
+
 def save_copy(folder: MapFolder, path: Path) -> None:
     """The map as it is on the disk now, as another folder, whole or not at all. Raises `MapError`."""
     path = Path(path).absolute()
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if not is_free(path):
         raise MapError(f"{path}: is there already; give another folder")
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:

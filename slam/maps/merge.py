@@ -15,7 +15,7 @@ from slam.graph.config import GraphConfig
 from slam.graph.factors import Attitude, Between, Factor, Position, Prior, information_of, poses_of
 from slam.graph.journal import Entry
 from slam.graph.pose_graph import PoseGraph
-from slam.maps.folder import MapFolder
+from slam.maps.folder import MapFolder, is_free
 
 GIVEN_POSITION, GIVEN_ROTATION = 0.5, np.deg2rad(3.0)  # how far a pose that somebody gave is trusted
 
@@ -68,7 +68,7 @@ def begun(first: MapFolder, out: Path) -> Iterator[MapFolder]:
     Raises `MapError` where something is there already.
     """
     out = Path(out).absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not is_free(out):
         raise MapError(f"{out}: is there already; give another folder")
     part = out.with_name(f".{out.name}.part-{uuid.uuid4().hex}")
     try:

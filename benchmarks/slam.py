@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmarks import slam_backend, slam_index, slam_loops, slam_parity, slam_places
+from benchmarks import slam_backend, slam_index, slam_kills, slam_loops, slam_parity, slam_places
 from benchmarks.environment import pins
 from benchmarks.groups import check_only, measure_groups
 from benchmarks.options import BenchOptions
@@ -17,12 +17,13 @@ GROUPS: dict[str, Measure] = {
     "updates": slam_backend.updates,
     "beside": slam_backend.beside,
     "folder": slam_backend.folder,
+    "kills": slam_kills.measure,
     "fleet": slam_backend.fleet,
     "places": slam_places.measure,
     "loops": slam_loops.measure,
 }
 PACKAGES = ["numpy", "numba", "opencv-python-headless", "gtsam", "faiss-cpu", "onnxruntime", "openvino", "torch"]
-PARTS = (slam_parity, slam_places, slam_loops, slam_backend, slam_index)
+PARTS = (slam_parity, slam_places, slam_loops, slam_backend, slam_kills, slam_index)
 
 
 def run(options: BenchOptions) -> Result:

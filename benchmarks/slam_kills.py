@@ -3,6 +3,7 @@
 Run as a program it is `perception replay` that says the number of each keyframe once it is safe.
 """
 
+import json
 import os
 import re
 import signal
@@ -15,6 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.options import BenchOptions
+from benchmarks.peers import OURS
+from benchmarks.result import Result, Target, target
 from slam.maps.folder import CARD, MapFolder
 from slam.maps.keyframe import Keyframe
 
@@ -27,6 +31,15 @@ MOST_KEYFRAMES = 35  # that a run may make before it is killed
 PATIENCE = 600.0  # s, for a run that nobody kills
 
 
+CASE = "replay killed"
+NUM_KILLS, NUM_KILLS_LONG, MIN_LOOPS = 50, 200, 5
+FAILED, MOST_LOST, NOT_CLOSED = "maps or runs with a problem", "lost, most", "resumed runs without loops"
+SETTINGS = (  # of the yard of the tests, which is smaller than a town
+    "--set", "mapping.place.index.min_age=5", "--set", "mapping.place.index.min_path=25",
+    "--set", "mapping.place.bev.extent=20",
+)  # fmt: skip
+
+
 @dataclass(slots=True)
 class Kills:
     """What came of them."""
@@ -35,6 +48,34 @@ class Kills:
     keyframes: list[int] = field(default_factory=list)  # by kill: in the map then
     problems: list[str] = field(default_factory=list)  # of maps after a kill, and of runs that were to resume
     resumed: list[Path] = field(default_factory=list)  # folders of the results of the runs that came to their end
+
+
+def targets(result: Result) -> list[Target]:
+    """What a kill may cost."""
+    found = [target("keyframes lost by a kill of a replay", 1.0, result.value(OURS, CASE, MOST_LOST), "<=")]
+    return found + [target(name, 0.0, result.value(OURS, CASE, name), "<=") for name in (FAILED, NOT_CLOSED)]
+
+
+def measure(options: BenchOptions, result: Result) -> None:
+    """Kill replays of a drive in the tests' yard."""
+    from tests.yard import Drive, record
+
+    with tempfile.TemporaryDirectory() as name:
+        recording, kills = record(Path(name) / "drive", Drive()), NUM_KILLS_LONG if options.long else NUM_KILLS
+        found = kill_again_and_again(recording, Path(name), kills, np.random.default_rng(0), SETTINGS)
+        result.add(OURS, CASE, "kills", len(found.lost), "")
+        result.add(OURS, CASE, MOST_LOST, max(found.lost), "keyframes")
+        result.add(OURS, CASE, "kills that cost a keyframe", sum(lost > 0 for lost in found.lost), "")
+        result.add(OURS, CASE, FAILED, len(found.problems), "")
+        result.add(OURS, CASE, "resumed runs", len(found.resumed), "")
+        loops = [num_loops(out) for out in found.resumed]
+        result.add(OURS, CASE, NOT_CLOSED, sum(count < MIN_LOOPS for count in loops), "")
+
+
+def num_loops(out: Path) -> int:
+    """Loops that a replay closed, by its results."""
+    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8")) if out.is_dir() else {}
+    return int(metrics.get("mapping", {}).get("loops", 0))
 
 
 def kill_again_and_again(

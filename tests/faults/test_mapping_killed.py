@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from benchmarks.slam_kills import kill_again_and_again
+from benchmarks.slam_kills import SETTINGS, kill_again_and_again
 from perception.core.config import load_config
 from perception.io.recording import open_recording
 from perception.io.trajectories import read_trajectory
@@ -28,8 +28,7 @@ def recording(tmp_path_factory):
 
 
 def killed(recording, place, kills, seed):
-    arguments = [word for value in SMALL for word in ("--set", value)]
-    found = kill_again_and_again(recording, place, kills, np.random.default_rng(seed), arguments)
+    found = kill_again_and_again(recording, place, kills, np.random.default_rng(seed), SETTINGS)
     assert not found.problems
     assert len(found.lost) == kills and max(found.lost) <= 1
     assert max(found.keyframes) > 3

@@ -25,7 +25,7 @@ def main(duration: str) -> None:
     from perception.world.recording import SyntheticRecording
 
     recording = SyntheticRecording(validated(WorldConfig, {"duration": float(duration)}))
-    runner = Runner(FULL, PerceptionConfig(), recording.rig, lambda stream, item: None)
+    runner = Runner(FULL.only(["odometry"]), PerceptionConfig(), recording.rig, lambda stream, item: None)
     minutes, held, scans, first_ns = [], [], 0, 0
     for event in recording.events():
         runner.feed(stream_of(event), event)

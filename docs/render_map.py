@@ -31,7 +31,7 @@ def main() -> None:
             clouds.append(apply(T_odom_lidar, update.points[::EVERY]))
             path.append(update.odometry.T_odom_base[:3, 3])
 
-    runner = Runner(FULL, PerceptionConfig(), recording.rig, collect)
+    runner = Runner(FULL.only(["odometry"]), PerceptionConfig(), recording.rig, collect)
     with progress("map") as update:
         done = 0
         for event in recording.events():

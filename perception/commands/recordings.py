@@ -222,15 +222,26 @@ def view(
 ) -> None:
     """Make RECORDING visible: images with boxes and masks, clouds, occupancy, lines and poses.
 
+    A saved map is shown by its cloud and its path.
+
     Writes an MCAP file that Foxglove opens as it is; --html, --rerun and --live choose other views instead, unless
     --out asks for the file too.
     """
+    from perception.io.maps import is_map
     from perception.pipeline.presets import configured
     from perception.progress import progress
     from perception.view.run import Sinks, Viewer
 
     if out is None and not (html or rerun or live):
         out = Path(f"{recording.resolve().name}.view.mcap")
+    if is_map(recording):
+        if out is None or html or rerun or live:
+            raise click.UsageError("a map is shown by an MCAP file; leave --html, --rerun and --live out")
+        from perception.view.foxglove import write_mcap
+        from perception.view.saved_map import map_messages
+
+        click.echo(f"wrote {out}: {write_mcap(out, map_messages(recording))} messages")
+        return
     viewer = Viewer(recording, configured(config_file, preset, overrides).input, detections)
     with progress("view") as update:
         viewer.show(Sinks(out, html, rerun, port if live else None), lambda line: click.echo(line, err=True), update)

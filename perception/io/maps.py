@@ -15,7 +15,7 @@ from perception.io.trajectories import write_tum
 from slam.graph.factors import Between, information_of
 from slam.graph.g2o import write_g2o
 from slam.maps.cloud import map_cloud
-from slam.maps.folder import MapFolder
+from slam.maps.folder import CARD, MapFolder
 from slam.maps.grid import FREE, OCCUPIED, FloorGrid, OccupancyTiles
 from slam.maps.merge import MapLoop
 
@@ -53,6 +53,11 @@ def export(folder: MapFolder, path: Path, kind: str, voxel_size: float = 0.1) ->
             write_picture(path, picture)
             return f"{picture.shape[1]} x {picture.shape[0]} pixels"
     raise InvalidInput(f"format: {kind!r} is unknown; use one of {', '.join(FORMATS)}")
+
+
+def is_map(path: Path) -> bool:
+    """Whether a folder is a saved map."""
+    return (path / CARD).is_file()
 
 
 def map_trajectory(folder: MapFolder) -> Trajectory:

@@ -210,17 +210,17 @@ class Messages:
         ]
         return self._serialised("visualization_msgs/msg/MarkerArray", markers=markers)
 
-    def path(self, stamp_ns: int, stamps_ns: np.ndarray, T_odom_base: np.ndarray) -> bytes:
-        """`nav_msgs/Path` of poses (N, 4, 4) at times (N,)."""
+    def path(self, stamp_ns: int, stamps_ns: np.ndarray, T_frame_base: np.ndarray, frame_id: str = ODOM_FRAME) -> bytes:
+        """`nav_msgs/Path` of poses (N, 4, 4) in a frame at times (N,)."""
         stamped = self._type("geometry_msgs/msg/PoseStamped")
         poses = [
             stamped(
-                header=self._header(int(time_ns), ODOM_FRAME),
+                header=self._header(int(time_ns), frame_id),
                 pose=self._pose(T[:3, 3], quaternion_from_matrix(T[:3, :3])),
             )
-            for time_ns, T in zip(stamps_ns, T_odom_base, strict=True)
+            for time_ns, T in zip(stamps_ns, T_frame_base, strict=True)
         ]
-        return self._serialised("nav_msgs/msg/Path", header=self._header(stamp_ns, ODOM_FRAME), poses=poses)
+        return self._serialised("nav_msgs/msg/Path", header=self._header(stamp_ns, frame_id), poses=poses)
 
     def odometry(self, stamp_ns: int, T_odom_base: np.ndarray, child_frame: str) -> bytes:
         """`nav_msgs/Odometry` of the true pose, without a twist."""

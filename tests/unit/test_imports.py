@@ -26,7 +26,7 @@ ALLOWED = {
     "evaluation": (*BASE, *METHODS, "mapping", "place", "slam", "io"),
     "pipeline": (*BASE, *METHODS, "mapping", "place", "slam", "io", "evaluation", "world", "progress"),
     "progress": (),
-    "view": (*BASE, "io"),
+    "view": (*BASE, "io", "slam"),
     "nodes": (
         *BASE,
         *METHODS,

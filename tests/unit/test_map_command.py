@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from mcap.reader import make_reader
 
 from perception.cli import main
+from perception.io.interfaces import typestore
 from slam.maps.folder import MapFolder
 from tests.shared import shared
 from tests.unit.slam.rooms import room_map, truth
@@ -45,6 +47,24 @@ def test_export_takes_the_format_from_the_name(tmp_path):
         assert result.exit_code == 0, result.output
         assert (tmp_path / name).stat().st_size > 100
     assert run("export", tmp_path / "room", tmp_path / "a.dxf").exit_code == 2
+
+
+def test_a_map_is_shown_by_its_cloud_and_its_path(tmp_path):
+    room_map(tmp_path / "room", 4)
+    result = CliRunner().invoke(main, ["view", str(tmp_path / "room"), "--out", str(tmp_path / "room.mcap")])
+    assert result.exit_code == 0 and "2 messages" in result.output
+    with (tmp_path / "room.mcap").open("rb") as file:
+        shown = {
+            channel.topic: (schema.name, message) for schema, channel, message in make_reader(file).iter_messages()
+        }
+    assert {topic: name for topic, (name, _) in shown.items()} == {
+        "/map/points": "sensor_msgs/msg/PointCloud2",
+        "/map/path": "nav_msgs/msg/Path",
+    }
+    path = typestore().deserialize_cdr(shown["/map/path"][1].data, "nav_msgs/msg/Path")
+    assert path.header.frame_id == "map" and path.poses[3].pose.position.x == pytest.approx(truth(4)[3][0, 3])
+    result = CliRunner().invoke(main, ["view", str(tmp_path / "room"), "--html", str(tmp_path / "room.html")])
+    assert result.exit_code == 2 and "MCAP" in result.output
 
 
 def test_an_exported_graph_is_imported_again(tmp_path):

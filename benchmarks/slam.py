@@ -2,7 +2,16 @@
 
 from collections.abc import Callable
 
-from benchmarks import slam_backend, slam_index, slam_kills, slam_loops, slam_parity, slam_places
+from benchmarks import (
+    slam_backend,
+    slam_factor,
+    slam_index,
+    slam_kills,
+    slam_loops,
+    slam_parity,
+    slam_places,
+    slam_relocalise,
+)
 from benchmarks.environment import pins
 from benchmarks.groups import check_only, measure_groups
 from benchmarks.options import BenchOptions
@@ -21,9 +30,11 @@ GROUPS: dict[str, Measure] = {
     "fleet": slam_backend.fleet,
     "places": slam_places.measure,
     "loops": slam_loops.measure,
+    "factor": slam_factor.measure,
+    "relocalise": slam_relocalise.measure,
 }
 PACKAGES = ["numpy", "numba", "opencv-python-headless", "gtsam", "faiss-cpu", "onnxruntime", "openvino", "torch"]
-PARTS = (slam_parity, slam_places, slam_loops, slam_backend, slam_kills, slam_index)
+PARTS = (slam_parity, slam_places, slam_factor, slam_loops, slam_backend, slam_index, slam_kills, slam_relocalise)
 
 
 def run(options: BenchOptions) -> Result:

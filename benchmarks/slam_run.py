@@ -11,9 +11,10 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +22,14 @@ from benchmarks import clouds
 from benchmarks.jobs import child
 from perception.core.trajectory import Trajectory
 from perception.core.types import ImuBatch, Odometry, OdometryUpdate, RegistrationReport, Scan, SensorRig
-from perception.place.places import Landmarks
+
+if TYPE_CHECKING:
+    from perception.mapping.config import MappingConfig
+    from perception.mapping.types import LoopReport
+    from perception.pipeline.map_run import MapCollector
+    from perception.place.eye import PlaceEye
+    from perception.place.places import PlaceConfig
+    from slam.odometry import LidarInertialOdometry
 
 LIO, BEV1, BEV8, LOOPS = "LIO", "+BEV(1)", "+BEV(8)", "+loops"
 VARIANTS = (LIO, BEV1, BEV8, LOOPS)
@@ -103,7 +111,7 @@ def main(source: str, out: str, variant: str, keep: str = "") -> None:
     Path(out).with_suffix(".json").write_text(json.dumps([_plain(report, stamps) for report in reports]))
 
 
-def mapping(folder: Path, is_short: bool = False):
+def mapping(folder: Path, is_short: bool = False) -> "MappingConfig":
     """Mapping as a replay does it, into a folder, without the grid, which peers do not make either."""
     from perception.core.config import validated
     from perception.mapping.config import MappingConfig
@@ -113,29 +121,35 @@ def mapping(folder: Path, is_short: bool = False):
     return validated(MappingConfig, values)
 
 
-def make_odometry(rig: SensorRig, variant: str):
+def make_odometry(rig: SensorRig, variant: str) -> "LidarInertialOdometry":
     """The odometry with its default configuration, helped by images of one or eight headings or by none."""
-    from slam.config import OdometryConfig
+    from perception.core.config import changed
+    from perception.pipeline.config import PerceptionConfig
+    from perception.pipeline.stages import make_images
     from slam.odometry import LidarInertialOdometry
 
-    config = OdometryConfig()
-    if variant not in (BEV1, BEV8):
-        return LidarInertialOdometry(config, rig)
+    config = changed(PerceptionConfig(), {"odometry.images.is_enabled": variant in (BEV1, BEV8)})
+    images = make_images(config)
+    if images is not None and variant == BEV8:
+        images.eye = _eye_of_eight(config.mapping.place)
+    return LidarInertialOdometry(config.odometry, rig, images)
+
+
+def _eye_of_eight(place: "PlaceConfig") -> "PlaceEye":
+    """Sees each scan at all headings, as keyframes are seen."""
+    from perception.networks.rein_graph import NUM_ROTATIONS
     from perception.place.descriptors import open_place_network
     from perception.place.eye import PlaceEye
-    from perception.place.places import PlaceConfig, PlaceDescriber
-    from slam.bev_aid import BevAid, BevAidConfig
+    from perception.place.keypoints import find_keypoints
+    from perception.place.places import Landmarks, PlaceDescriber
 
-    class EightEye(PlaceEye):
-        """Sees each scan at all headings, as keyframes are seen."""
+    class EightHeadings(PlaceDescriber):
+        def landmarks_of(self, image: np.ndarray) -> Landmarks:
+            pixels = find_keypoints(image, self.config.keypoints)
+            features = self.network.encode(image, NUM_ROTATIONS)
+            return self._landmarks(pixels, self.network.local(features, pixels), NUM_ROTATIONS)
 
-        def see(self, points: np.ndarray, R_level_lidar: np.ndarray) -> Landmarks:
-            return self._describer.describe(points, R_level_lidar).landmarks
-
-    place = PlaceConfig()
-    describer = PlaceDescriber(place, open_place_network(place.network, place.bev.side))
-    eye = EightEye(describer) if variant == BEV8 else PlaceEye(describer)
-    return LidarInertialOdometry(config, rig, BevAid(BevAidConfig(), eye, config.registration.weak_translation))
+    return PlaceEye(EightHeadings(place, open_place_network(place.network, place.bev.side)))
 
 
 def _driven(drive: clouds.Clouds, variant: str) -> Iterator[tuple[OdometryUpdate, float]]:
@@ -163,14 +177,14 @@ def _recorded(folder: Path) -> Iterator[tuple[OdometryUpdate, float]]:
         yield OdometryUpdate(odometry, scan.points, RegistrationReport(len(scan.points), 0, 0, 0.0)), 0.0
 
 
-def _take(outputs, collector, reports: list) -> None:
+def _take(outputs: Iterable[tuple[str, object]], collector: "MapCollector", reports: list) -> None:
     for stream, item in outputs:
         collector.take(item)
         if stream == "loops":
             reports.append(item)
 
 
-def _plain(report, stamps: dict[int, int]) -> dict:
+def _plain(report: "LoopReport", stamps: dict[int, int]) -> dict:
     T = None if report.T_reference_query is None else report.T_reference_query.tolist()
     query, reference = (int(stamps.get(number, 0)) for number in (report.query_id, report.reference_id))
     return {

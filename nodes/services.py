@@ -33,7 +33,14 @@ class LateService:
         return response
 
     def _begin(self, response: Any, address: Any) -> None:
-        self._handle(self._request, response, lambda filled: self._send(filled, address))
+        self._handle(self._request, response, partial(self._answer, address))
+
+    def _answer(self, address: Any, response: Any) -> None:
+        """Send it; that the caller is gone, or the service, is no matter of the thread that has the answer."""
+        try:
+            self._send(response, address)
+        except Exception as error:
+            self.node.get_logger().warning(f"{self.service.srv_name}: the answer could not be sent: {error}")
 
 
 class Question:

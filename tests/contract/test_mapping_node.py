@@ -345,7 +345,8 @@ def test_deactivation_answers_what_waits(driver):
         assert future.result().message == "the node was deactivated"
 
 
-def test_reset_begins_a_new_map_and_a_new_odometry_together(driver, robot):
+def test_reset_begins_a_new_map_and_a_new_odometry_together(robot):
+    driver = Driver(robot, Drive(laps=0.8))
     with running():
         driver.wait_for_node()
         driver.go_until(lambda: driver.heard["map_path"] and len(driver.heard["map_path"][-1].poses) >= 4, "keyframes")

@@ -1,4 +1,5 @@
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,17 +62,27 @@ def test_answers_of_many_threads_are_one(told):
 
 
 class FakeService:
+    srv_name = "/mapping/ask"
+
     def __init__(self, callback):
         self.callback, self.sent = callback, []
 
     def send_response(self, response, address):
+        if address == "gone":
+            raise RuntimeError("client will not receive response")
         self.sent.append((response, address))
 
 
 class FakeNode:
+    def __init__(self):
+        self.warnings = []
+
     def create_service(self, kind, name, callback):
         self.service = FakeService(callback)
         return self.service
+
+    def get_logger(self):
+        return SimpleNamespace(warning=self.warnings.append)
 
 
 def serve(service, request, address):
@@ -89,3 +100,12 @@ def test_each_caller_gets_the_answer_to_its_own_request_whenever_it_comes():
         response["answer"] = request
         send(response)
     assert node.service.sent == [({"answer": n}, f"caller {n}") for n in (2, 1, 0)]
+
+
+def test_a_caller_that_is_gone_does_not_hurt_the_thread_that_answers():
+    node, waiting = FakeNode(), []
+    LateService(node, object, "~/ask", lambda request, response, send: waiting.append((response, send)))
+    serve(node.service, 0, "gone")
+    response, send = waiting[0]
+    send(response)
+    assert node.warnings == ["/mapping/ask: the answer could not be sent: client will not receive response"]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +22,23 @@ STOP_SECONDS = 10.0
 Found = dict[str, tuple[float, str]]  # metric: value, unit
 
 
-def measure_live(options: BenchOptions | None = None, seconds: float = SECONDS) -> Found:
+def measure_live(
+    options: BenchOptions | None = None,
+    seconds: float = SECONDS,
+    source: Path | None = None,
+    settings: Sequence[str] = (),
+) -> Found:
     """Loss, latency from publishing a cloud to receiving its odometry, and CPU, over `seconds` of a generated town.
 
-    Raises `JobFailed` when a process fails.
+    `source`: the beginning of another drive instead. `settings`: what `perception run --set` gets. Raises `JobFailed`
+    when a process fails.
     """
     say = (options or BenchOptions()).say
     with tempfile.TemporaryDirectory(prefix="bench-live") as folder:
-        drive = str(Path(folder) / "drive")
-        say(f"live: generating {seconds:.0f} s of a town")
-        child([sys.executable, "-m", "benchmarks.make_drive", "world", drive, "town", "0", str(seconds)])
+        drive = str(source or Path(folder) / "drive")
+        if source is None:
+            say(f"live: generating {seconds:.0f} s of a town")
+            child([sys.executable, "-m", "benchmarks.make_drive", "world", drive, "town", "0", str(seconds)])
         say(f"live: {seconds:.0f} s in real time")
         variables = {
             **os.environ,
@@ -38,14 +46,17 @@ def measure_live(options: BenchOptions | None = None, seconds: float = SECONDS) 
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
             "ROS_LOG_DIR": folder,
         }
-        found, cpu = _drive(drive, variables)
+        found, cpu = _drive(drive, seconds, settings, variables)
     return _metrics(found, cpu)
 
 
-def _drive(drive: str, variables: dict[str, str]) -> tuple[dict, dict[str, float]]:
+def _drive(
+    drive: str, seconds: float, settings: Sequence[str], variables: dict[str, str]
+) -> tuple[dict, dict[str, float]]:
     """What the sender found, and the CPU time by process over its wall time, in per cent of one core."""
-    run = subprocess.Popen([sys.executable, "-m", "perception", "run"], cwd=ROOT, env=variables, stderr=subprocess.PIPE)
-    command = [sys.executable, "-m", "benchmarks.live_sender", drive]
+    nodes = [sys.executable, "-m", "perception", "run", *(word for text in settings for word in ("--set", text))]
+    run = subprocess.Popen(nodes, cwd=ROOT, env=variables, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "benchmarks.live_sender", drive, str(seconds)]
     try:
         sender = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, text=True)
         if sender.stdout is None or sender.stdout.readline() != "started\n":

@@ -1,4 +1,4 @@
-"""The robot's side of the live benchmark, in a process of its own: `python -m benchmarks.live_sender DRIVE`.
+"""The robot's side of the live benchmark, in a process of its own: `python -m benchmarks.live_sender DRIVE SECONDS`.
 
 Sends the drive in real time as clouds of 4 MB and IMU samples, hears the odometry, and prints as JSON when each cloud
 was handed to the middleware and when its odometry was in the callback.
@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks import clouds
 from benchmarks.live_spin import sleep_until, spinning, wait_for_answers
+from perception.core.stamps import NS_PER_S
 
 NUM_POINTS = 130_000
 POINT = np.dtype(  # 32 bytes, as some drivers send it
@@ -35,7 +36,7 @@ REPORT = 1.2  # s until the next diagnostics, at the latest
 class Sender:
     """Publishes the drive and notes the times, all in seconds of the monotonic clock."""
 
-    def __init__(self, drive: clouds.Clouds) -> None:
+    def __init__(self, drive: clouds.Clouds, seconds: float) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
         from nav_msgs.msg import Odometry
         from rclpy.node import Node
@@ -45,6 +46,9 @@ class Sender:
         from nodes import messages, qos
 
         self.drive = drive
+        end_ns = int(drive.starts_ns[0]) + int(seconds * NS_PER_S)
+        self.num_scans = int(np.searchsorted(drive.starts_ns, end_ns))
+        self.num_samples = int(np.searchsorted(drive.imu_stamps_ns, end_ns, side="right"))
         self.node = Node("live_sender")
         self.points = self.node.create_publisher(PointCloud2, "points", qos.result(5))
         self.imu = self.node.create_publisher(Imu, "imu", qos.result(400))
@@ -80,7 +84,7 @@ class Sender:
         imu = threading.Thread(target=self._send_imu, args=(start,))
         imu.start()
         rng, start_ns = np.random.default_rng(0), int(self.drive.imu_stamps_ns[0])
-        for index in range(len(self.drive)):
+        for index in range(self.num_scans):
             scan = self.drive.scan(index)
             cloud = large_cloud(scan, rng)
             end_ns = scan.stamp_ns + int(self.drive.durations_ns[index])
@@ -93,7 +97,7 @@ class Sender:
         from nodes import messages
 
         drive = self.drive
-        for row, stamp_ns in enumerate(drive.imu_stamps_ns.tolist()):
+        for row, stamp_ns in enumerate(drive.imu_stamps_ns[: self.num_samples].tolist()):
             message = messages.imu_to(stamp_ns, "imu", drive.gyro[row], drive.accel[row])
             sleep_until(start + (stamp_ns - int(drive.imu_stamps_ns[0])) * 1e-9)
             self.imu.publish(message)
@@ -141,9 +145,9 @@ def large_cloud(scan: object, rng: np.random.Generator) -> object:
     return cloud
 
 
-def main(folder: str) -> None:
-    """Send the drive in `folder` and print what was measured."""
-    with spinning(lambda: Sender(clouds.read(Path(folder)))) as sender:
+def main(folder: str, seconds: str) -> None:
+    """Send the first `seconds` of the drive in `folder` and print what was measured."""
+    with spinning(lambda: Sender(clouds.read(Path(folder)), float(seconds))) as sender:
         sender.wait()
         print("started", flush=True)
         sender.send()
@@ -154,4 +158,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -7,6 +7,7 @@ from benchmarks import (
     slam_factor,
     slam_index,
     slam_kills,
+    slam_live,
     slam_loops,
     slam_parity,
     slam_places,
@@ -32,9 +33,20 @@ GROUPS: dict[str, Measure] = {
     "loops": slam_loops.measure,
     "factor": slam_factor.measure,
     "relocalise": slam_relocalise.measure,
+    "live": slam_live.measure,
 }
 PACKAGES = ["numpy", "numba", "opencv-python-headless", "gtsam", "faiss-cpu", "onnxruntime", "openvino", "torch"]
-PARTS = (slam_parity, slam_places, slam_factor, slam_loops, slam_backend, slam_index, slam_kills, slam_relocalise)
+PARTS = (
+    slam_parity,
+    slam_places,
+    slam_factor,
+    slam_live,
+    slam_loops,
+    slam_backend,
+    slam_index,
+    slam_kills,
+    slam_relocalise,
+)
 
 
 def run(options: BenchOptions) -> Result:

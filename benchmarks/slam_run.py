@@ -49,6 +49,8 @@ class Outcome:
     step_ms: np.ndarray  # (N,) wall time of the odometry of each scan
     keyframe_ms: np.ndarray  # (K,) wall time of the mapper at each keyframe
     keyframes_ns: np.ndarray  # (K,) int64, their stamps
+    look_ms: np.ndarray  # (L,) wall time of image, network and matches of each scan that images were asked for
+    describe_ms: np.ndarray  # (K,) wall time of describing each keyframe
     loops: list[dict]  # query_ns, reference_ns, verdict, detail, T
 
 
@@ -68,6 +70,8 @@ def run(source: Path, variant: str, folder: Path, keep: Path | None = None) -> O
         found["step_ms"],
         found["keyframe_ms"],
         found["keyframes_ns"],
+        found["look_ms"],
+        found["describe_ms"],
         [{**loop, "T": None if loop["T"] is None else np.array(loop["T"])} for loop in loops],
     )
 
@@ -86,8 +90,14 @@ def main(source: str, out: str, variant: str, keep: str = "") -> None:
             from perception.mapping.opening import open_mapper
 
             mapper = open_mapper(config, rig)
+        looks, descriptions = [], []
+        if mapper is not None:
+            _timed(mapper.map.memory, "describe", descriptions)
+        core = None if drive is None else make_odometry(rig, variant)
+        if core is not None and core.images is not None:
+            _timed(core.images, "look", looks)
         begin, poses, steps, keyframes, degenerate = _cpu(), [], [], [], 0
-        for update, took in _recorded(folder) if drive is None else _driven(drive, variant):
+        for update, took in _recorded(folder) if drive is None or core is None else _driven(drive, core):
             poses.append(update.odometry)
             steps.append(took)
             degenerate += update.report.is_degenerate
@@ -106,7 +116,7 @@ def main(source: str, out: str, variant: str, keep: str = "") -> None:
     np.savez(
         out, stamps_ns=odometry.stamps_ns, odometry=odometry.poses, map_stamps_ns=mapped.stamps_ns, mapped=mapped.poses,
         cpu_s=cpu, degenerate=degenerate, step_ms=steps, keyframe_ms=keyframes,
-        keyframes_ns=np.array(list(stamps.values()), dtype=np.int64),
+        keyframes_ns=np.array(list(stamps.values()), dtype=np.int64), look_ms=looks, describe_ms=descriptions,
     )  # fmt: skip
     Path(out).with_suffix(".json").write_text(json.dumps([_plain(report, stamps) for report in reports]))
 
@@ -152,9 +162,9 @@ def _eye_of_eight(place: "PlaceConfig") -> "PlaceEye":
     return PlaceEye(EightHeadings(place, open_place_network(place.network, place.bev.side)))
 
 
-def _driven(drive: clouds.Clouds, variant: str) -> Iterator[tuple[OdometryUpdate, float]]:
+def _driven(drive: clouds.Clouds, core: "LidarInertialOdometry") -> Iterator[tuple[OdometryUpdate, float]]:
     """Updates, each with the wall time (ms) of its odometry."""
-    core, since = make_odometry(drive.rig, variant), 0.0
+    since = 0.0
     for event in drive.events():
         begin = time.perf_counter()
         updates = core.add_imu(event) if isinstance(event, ImuBatch) else core.add_scan(event)
@@ -175,6 +185,20 @@ def _recorded(folder: Path) -> Iterator[tuple[OdometryUpdate, float]]:
     for k, (scan, T) in enumerate(zip(scans, kitti_poses(folder / KEYFRAME_POSES))):
         odometry = Odometry(scan.end_ns, T, np.diag(KEYFRAME_GROWTH * (k + 1)), np.zeros(3), np.zeros(3))
         yield OdometryUpdate(odometry, scan.points, RegistrationReport(len(scan.points), 0, 0, 0.0)), 0.0
+
+
+def _timed(owner: object, name: str, times: list[float]) -> None:
+    """Note the wall time (ms) of every call of a method that gives something."""
+    method = getattr(owner, name)
+
+    def timed(*arguments: object) -> object:
+        begin = time.perf_counter()
+        found = method(*arguments)
+        if found is not None:
+            times.append(1e3 * (time.perf_counter() - begin))
+        return found
+
+    setattr(owner, name, timed)
 
 
 def _take(outputs: Iterable[tuple[str, object]], collector: "MapCollector", reports: list) -> None:

@@ -145,6 +145,16 @@ def test_many_recordings_do_not_go_on_in_one_map(recordings, fleet, tmp_path):
     assert run("replay", recordings[0], "--out", tmp_path, "--merge").exit_code == 2
 
 
+def test_many_recordings_find_their_place_in_one_map_and_the_one_from_elsewhere_finds_none(fleet, recordings, tmp_path):
+    settings = (*SETTINGS, "--set", "mapping.mode=localization")
+    result = run("replay", *recordings, "--out", tmp_path, "--map", fleet[0] / "map", "--jobs", "2", *settings)
+    assert result.exit_code == 0, result.output
+    rows = {row["name"]: row["metrics"]["mapping"] for row in json.loads((tmp_path / "batch.json").read_text())}
+    assert rows["east"]["scans_with_place"] > 20 and rows["west"]["scans_with_place"] > 20
+    assert rows["elsewhere"]["scans_with_place"] == 0 and rows["elsewhere"]["wait_s"] is None
+    assert "its place in the map was never known" in (tmp_path / "elsewhere" / "replay.log").read_text()
+
+
 def test_a_map_joins_later_by_one_that_touches_both(fleet, tmp_path):
     """First comes a map that touches nothing yet; it is tried again when the others have joined."""
     folders = [fleet[0] / name / "map" for name in ("elsewhere", "east", "west")]

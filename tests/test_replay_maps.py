@@ -9,9 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from perception.cli import main
+from perception.core.config import load_config
 from perception.core.geometry import inverse
 from perception.io.trajectories import read_trajectory
-from slam.maps.folder import JOURNAL, MapFolder
+from perception.pipeline.config import PerceptionConfig
+from slam.maps.folder import CONFIG, JOURNAL, MapFolder
 from slam.maps.sessions import loops_of, sessions_of, ties_of
 from tests.yard import Drive, record
 
@@ -91,6 +93,8 @@ def test_a_map_that_is_there_is_not_written_into_unless_it_is_named(drives, mapp
     assert result.exit_code == 1 and "is there already" in result.output
     result = run("replay", drives[0], "--out", tmp_path / "out", "--map", settings=("mapping.mode=localization",))
     assert result.exit_code == 2 and "no map to localize in" in result.output
+    result = run("replay", drives[0], "--out", tmp_path / "out", "--stages", "odometry", "--map")
+    assert result.exit_code == 2 and "--map needs the stage mapping" in result.output
 
 
 def test_a_second_drive_goes_on_in_the_first_map(mapped, continued):
@@ -117,3 +121,15 @@ def test_localization_follows_a_drive_in_a_saved_map_and_leaves_it_as_it_is(driv
     assert off_the_truth(trajectory, SECOND).max() < 0.15
     assert "scans have a place in the map" in result.output
     assert (tmp_path / "map.png").exists() and not (tmp_path / "map.pgm").exists()
+
+
+def test_a_map_of_two_drives_is_merged_with_another_one(mapped, continued, tmp_path):
+    maps = [MapFolder(path) for path in (mapped[0] / "map", continued[1])]
+    result = run("map", "merge", *(folder.path for folder in maps), tmp_path / "both", settings=())
+    assert result.exit_code == 0, result.output
+    both = MapFolder(tmp_path / "both")
+    assert len(both) == sum(map(len, maps)) and len(sessions_of(both)) == 3 and not both.problems()
+    places = both.poses()[1][:, :3, 3]
+    num = len(maps[0])
+    assert np.abs(places[:num] - places[num : 2 * num]).max() < 0.1  # the same drive is in both maps
+    assert load_config(PerceptionConfig, both.path / CONFIG).mapping.folder == ""

@@ -60,6 +60,8 @@ def replay(
 
     config = configured(config_file, preset, overrides)
     if map_folder is not None:
+        if stages and "mapping" not in stages.split(","):
+            raise click.UsageError("--map needs the stage mapping; add it to --stages, or leave --stages out")
         config = changed(config, {"mapping.is_enabled": True, "mapping.folder": map_folder or config.mapping.folder})
     if len(recordings) > 1 or num_jobs or cluster or shard:
         from perception.core.config import to_yaml

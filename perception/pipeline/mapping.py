@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perception.core.config import to_yaml, validated
+from perception.core.config import changed, to_yaml, validated
 from perception.core.errors import InvalidInput, MapError, PerceptionError
 from perception.core.health import Health
 from perception.core.types import SensorRig, check
@@ -37,7 +37,7 @@ class MappingStage:
 
     def __init__(self, config: "PerceptionConfig", rig: SensorRig) -> None:
         self.config: MappingConfig = config.mapping
-        self.rig, self._config_yaml = rig, to_yaml(config)
+        self.rig, self._config_yaml = rig, to_yaml(changed(config, {"mapping.folder": ""}))  # a map may be moved
         self.refused = 0  # commands
         self.mapper = self._opened(self.config)
 

@@ -70,6 +70,8 @@ def begun(first: MapFolder, out: Path) -> Iterator[MapFolder]:
     out = Path(out).absolute()
     if not is_free(out):
         raise MapError(f"{out}: is there already; give another folder")
+    for old in out.parent.glob(f".{out.name}.part-*"):  # of one that was killed
+        shutil.rmtree(old, ignore_errors=True)
     part = out.with_name(f".{out.name}.part-{uuid.uuid4().hex}")
     try:
         with MapFolder.create(part, first.config_yaml, out.name, first.config) as folder:

@@ -22,9 +22,9 @@ def map_path_to_bytes(path: MapPath, frame_id: str) -> bytes:
     return path_to_bytes(path.stamps_ns, np.concatenate([path.poses[:, :3, 3], turns], axis=1), frame_id)
 
 
-def grid_to(item: MapGrid, frame_id: str) -> OccupancyGrid:
-    """The occupancy of the floor: -1 unknown, 0 free, 100 occupied."""
-    grid = item.grid
+def grid_to(item: MapGrid, frame_id: str, max_cells: int) -> OccupancyGrid:
+    """The occupancy of the floor: -1 unknown, 0 free, 100 occupied; in larger cells where there are more of them."""
+    grid = item.grid.at_most(max_cells)
     message = OccupancyGrid(header=header_of(item.stamp_ns, frame_id))
     message.info.map_load_time, message.info.resolution = time_of(item.stamp_ns), float(grid.resolution)
     message.info.height, message.info.width = grid.cells.shape

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 TWISTS = {kind.__name__: kind for kind in (Odometry, TwistStamped, TwistWithCovarianceStamped)}
 STREAM = "map_command"
 EXPIRE_PERIOD = 0.5  # s between two looks at questions that wait
+MAX_DRAWN = 1000  # keyframes as markers; a message of more holds up everything else for tens of milliseconds
 NO_ANSWER = (
     "mapping has not answered in {:g} s: it waits for the sensors, or works on; what was asked may still be done"
 )
@@ -219,7 +220,7 @@ class MapOutput(OutputPort):
             case "map_path":
                 self._publish_path(item, frame)
             case "map_grid":
-                self.grid.publish(map_messages.grid_to(item, frame))
+                self.grid.publish(map_messages.grid_to(item, frame, self.node.config.publish.max_grid_cells))
 
     def destroy(self) -> None:
         """Take the topics back."""
@@ -228,7 +229,7 @@ class MapOutput(OutputPort):
 
     def _publish_path(self, path: MapPath, frame: str) -> None:
         self.path.publish(map_messages.map_path_to_bytes(path, frame))
-        self.loops.publish(map_messages.markers_to(path, frame, self.node.config.publish.path_poses))
+        self.loops.publish(map_messages.markers_to(path, frame, MAX_DRAWN))
 
     def _send_place(self, update: OdometryUpdate) -> None:
         """`map -> odom` with the stamp of `odom -> base`, so that both can be looked up for the same instant."""

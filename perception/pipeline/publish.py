@@ -18,6 +18,9 @@ class PublishConfig(Config):
         le=60.0,
         description="So long (s) the last map -> odom is sent on while mapping is busy.",
     )
+    max_grid_cells: int = Field(
+        4_000_000, ge=1000, le=100_000_000, description="A larger occupancy grid is published in larger cells."
+    )
     answer_wait: float = Field(
         60.0, gt=0.0, le=3600.0, description="Time (s) after which a service answers that mapping has not."
     )

@@ -5,6 +5,7 @@ that drawing all keyframes anew would give.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,18 @@ class FloorGrid:
     resolution: float  # m, edge of a cell
     origin: np.ndarray  # (2,) float64, m, corner of the first cell
     cells: np.ndarray  # (H, W) int8: -1 unknown, 0 free, 100 occupied; rows go along y, columns along x
+
+    def at_most(self, num_cells: int) -> "FloorGrid":
+        """The same floor in no more cells: larger ones, which are occupied where any of their parts is."""
+        step = 1
+        while -(-self.cells.shape[0] // step) * -(-self.cells.shape[1] // step) > num_cells:
+            step += 1
+        if step == 1:
+            return self
+        padding = [(0, -size % step) for size in self.cells.shape]
+        padded = np.pad(self.cells, padding, constant_values=UNKNOWN)
+        cells = reduce(np.maximum, [padded[i::step, j::step] for i in range(step) for j in range(step)])
+        return FloorGrid(self.resolution * step, self.origin, cells)
 
 
 class OccupancyTiles:

@@ -66,7 +66,7 @@ def test_no_more_keyframes_are_drawn_than_asked_for():
 def test_the_grid_keeps_rows_columns_and_values():
     cells = np.array([[-1, 0, 100], [0, 100, -1]], dtype=np.int8)
     grid = MapGrid(STAMP, FloorGrid(0.1, np.array([-3.0, 2.0]), cells))
-    message = deserialize_message(serialize_message(map_messages.grid_to(grid, "map")), OccupancyGrid)
+    message = deserialize_message(serialize_message(map_messages.grid_to(grid, "map", 1000)), OccupancyGrid)
     assert (message.info.height, message.info.width) == (2, 3)
     assert list(message.data) == cells.ravel().tolist()
     assert (message.info.origin.position.x, message.info.origin.position.y) == (-3.0, 2.0)
@@ -75,7 +75,18 @@ def test_the_grid_keeps_rows_columns_and_values():
 
 def test_an_empty_grid_is_legal():
     grid = MapGrid(STAMP, FloorGrid(0.1, np.zeros(2), np.zeros((0, 0), dtype=np.int8)))
-    assert len(map_messages.grid_to(grid, "map").data) == 0
+    assert len(map_messages.grid_to(grid, "map", 1000).data) == 0
+
+
+def test_a_grid_of_too_many_cells_comes_in_larger_ones():
+    cells = np.zeros((50, 70), dtype=np.int8)
+    cells[13, 44] = 100
+    message = map_messages.grid_to(MapGrid(STAMP, FloorGrid(0.1, np.array([5.0, 6.0]), cells)), "map", 1000)
+    assert message.info.width * message.info.height <= 1000
+    step = message.info.resolution / 0.1
+    row, column = divmod(list(message.data).index(100), message.info.width)
+    assert (row, column) == (int(13 // step), int(44 // step))
+    assert sum(value == 100 for value in message.data) == 1
 
 
 def test_the_covariance_of_a_pose_is_turned_into_axes_of_the_map():

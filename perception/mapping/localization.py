@@ -11,6 +11,8 @@ from perception.mapping.pose_table import PoseTable
 from perception.mapping.revisits import Found, PoseOf, Revisits, agreeing, apart, placed
 from perception.place.verification import Verdict
 
+FORGETTING = 0.2  # share of the newest keyframe in the usual overlap
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Located:
@@ -29,10 +31,12 @@ class Localizer:
         self.revisits = Revisits(config, memory)
         self.reason = ""  # why the last keyframe has no place
         self._before: list[np.ndarray] = []  # T_map_odom according to earlier keyframes
+        self._usual = 0.0  # overlap of the keyframes that were followed
 
     def begin_session(self) -> None:
         """Another odometry: what was thought of before is forgotten."""
         self._before.clear()
+        self._usual = 0.0
 
     def locate(self, view: View, pose_of: PoseOf) -> Located | None:
         """The pose of a keyframe anywhere in the map; None, and a reason, where it is not sure."""
@@ -54,12 +58,21 @@ class Localizer:
         return Located(T_map_base, best, support)
 
     def follow(self, view: View, T_map_base: np.ndarray, poses: PoseTable) -> Located | None:
-        """The pose of a keyframe whose pose (4, 4) is known, about; None, and a reason, where the map does not fit."""
+        """The pose of a keyframe whose pose (4, 4) is known, about; None, and a reason, where the map does not fit.
+
+        Where it fits worse than before, the place is sought in the whole map, and believed if it fits decidedly better.
+        """
         near = poses.nearest(T_map_base[:3, 3], self.config.localization.radius)
         if near is None:
             self.reason = ""  # outside the map nothing can be checked
             return None
         found = self.revisits.predicted(view, near, inverse(poses(near)) @ T_map_base)
+        overlap = found.verification.overlap if found.is_accepted else 0.0
+        if overlap < self._usual - self.config.loops.margin:  # what is symmetric fits somewhat at wrong places, too
+            elsewhere = self.locate(view, poses)
+            if elsewhere is not None and elsewhere.found.verification.overlap > overlap + self.config.loops.margin:
+                return elsewhere
+        self._usual = overlap if self._usual == 0.0 else self._usual + FORGETTING * (overlap - self._usual)
         self.reason = found.verification.detail or found.verification.verdict.value
         return Located(placed(found, poses), found, 1) if found.is_accepted else None
 

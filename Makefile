@@ -8,7 +8,7 @@ INSTALL = PYTHON=$(PYTHON) requirements/install.sh $(VENV)
 SOURCES := perception slam nodes tests benchmarks launch docs training setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint check smoke bench bench-world bench-detection bench-lines docs lock clean
+.PHONY: help setup demo test test-long lint check smoke bench bench-world bench-detection bench-lines bench-slam docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +70,11 @@ bench-lines: ## measure line segments beside their peers, print the table, write
 	@$(INSTALL) torch test
 	@mkdir -p out
 	@$(RUN) perception bench lines --json out/lines.json
+
+bench-slam: ## measure mapping, loops and places beside their peers, print the table, write out/slam.json
+	@$(INSTALL) torch test
+	@mkdir -p out
+	@$(RUN) perception bench slam --json out/slam.json
 
 docs: setup ## write docs/configuration.md from the configuration's fields
 	@{ sed '/^|/,$$d' docs/configuration.md; $(RUN) perception config --reference; } > docs/configuration.new

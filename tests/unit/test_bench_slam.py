@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from benchmarks import slam, slam_drives, slam_factor, slam_index, slam_loops, slam_peers, slam_places, slam_relocalise
+from benchmarks import (
+    slam,
+    slam_drives,
+    slam_factor,
+    slam_index,
+    slam_loops,
+    slam_peers,
+    slam_places,
+    slam_plot,
+    slam_relocalise,
+)
 from benchmarks.degeneracy import CORRIDOR, FLAGGED
 from benchmarks.environment import pins
 from benchmarks.options import BenchOptions
@@ -147,6 +157,16 @@ def test_the_curve_of_places_tells_the_best_precision_from_each_recall_on():
     curve = [result.value(OURS, "x", slam_places.precision_at(level)) for level in slam_places.LEVELS]
     assert curve == [100.0, 100.0, 75.0, 75.0, 75.0, 75.0, 75.0, 0.0, 0.0, 0.0]
     assert result.value(OURS, "x", slam_places.RECALL) == 75.0
+
+
+def test_the_plot_of_the_curves_is_the_same_every_time():
+    pytest.importorskip("matplotlib")
+    result = Result("slam")
+    scores = PlaceScores(4, 0.75, (0.3, 0.95), 0.25, np.array([1.0, 0.5, 0.75]), np.array([0.25, 0.25, 0.75]))
+    slam_places.add_rows(result, OURS, slam_places.REAL, scores)
+    picture = slam_plot.plot(result)
+    assert picture.startswith(b"\x89PNG")
+    assert picture == slam_plot.plot(result)
 
 
 def test_places_are_decided_against_the_better_peer():

@@ -69,7 +69,6 @@ class Mapper:
         self._latest: Odometry | None = None
         self._waiting: deque[tuple[View, Odometry]] = deque()
         self._given: np.ndarray | None = None  # T_map_odom that somebody said
-        self._loop_ids: dict[int, Between] = {}  # by number of the factor
         self._saved_ns = self._drawn_ns = 0
         self._is_drawn = False
 
@@ -252,7 +251,7 @@ class Mapper:
     def _close_loops(self, view: View, T_map_base: np.ndarray) -> list[LoopReport]:
         reports, loops = self.loops.seek(view, T_map_base, self.map.poses)
         for loop in loops:
-            self._loop_ids[self.graph.add(loop)] = loop
+            self.map.loops[self.graph.add(loop)] = loop
         for report in reports:
             self.events[f"revisits: {report.verdict}"] += 1
         return reports
@@ -283,7 +282,7 @@ class Mapper:
     def _undone(self, answer: GraphResult) -> list[LoopReport]:
         reports = []
         for item in answer.undone:
-            loop = self._loop_ids.pop(item.factor_id, None)
+            loop = self.map.loops.pop(item.factor_id, None)
             self.events["loops undone" if loop else "factors undone"] += 1
             if loop is not None:
                 stamp_ns = self.map.folder.keyframes[loop.to_id].stamp_ns

@@ -28,13 +28,12 @@ class OpenMap:
     poses: PoseTable
     maker: KeyframeMaker
     localizer: Localizer
+    loops: dict[int, Between]  # that count, by number of the factor
     num_described_anew: int  # keyframes whose descriptors were of another network
 
     def path(self) -> MapPath:
         """All keyframes, and the loops between them."""
-        loops = np.array(
-            [(f.from_id, f.to_id) for f in (e.factor for e in self.folder.entries()) if _is_loop(f)], dtype=np.int64
-        )
+        loops = np.array([(loop.from_id, loop.to_id) for loop in self.loops.values()], dtype=np.int64)
         table = self.poses
         return MapPath(table.ids.copy(), table.stamps_ns.copy(), table.poses.copy(), loops.reshape(-1, 2))
 
@@ -53,8 +52,10 @@ def opened(
     for number, T_map_base in zip(*folder.poses()):
         poses.add(int(number), folder.keyframes[int(number)].stamp_ns, T_map_base)
     maker = KeyframeMaker(config.keyframes, rig, memory)
-    return OpenMap(config, folder, memory, poses, maker, Localizer(config, memory), anew)
+    return OpenMap(config, folder, memory, poses, maker, Localizer(config, memory), loops_of(folder), anew)
 
 
-def _is_loop(factor: object) -> bool:
-    return isinstance(factor, Between) and factor.kind == "loop"
+def loops_of(folder: MapFolder) -> dict[int, Between]:
+    """The loops of a map that count, by number of the factor."""
+    factors = {entry.factor_id: entry.factor for entry in folder.entries()}
+    return {n: factor for n, factor in factors.items() if isinstance(factor, Between) and factor.kind == "loop"}

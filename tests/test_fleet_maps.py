@@ -14,10 +14,12 @@ from click.testing import CliRunner
 
 from perception.cli import main
 from perception.core.config import load_config
-from perception.core.geometry import inverse
+from perception.core.geometry import inverse, transform
+from perception.mapping.loops import LoopFinder
 from perception.mapping.merging import merge_maps
 from perception.pipeline import batch
 from perception.pipeline.config import PerceptionConfig
+from slam.graph.factors import Between, information_of
 from slam.maps.folder import CONFIG, MapFolder
 from slam.maps.sessions import loops_of, sessions_of
 from tests.test_replay_maps import SMALL
@@ -91,18 +93,24 @@ def test_a_killed_worker_is_tried_again_and_no_half_map_is_taken_for_a_whole_one
         assert len(folder) == outcomes[name]["metrics"]["mapping"]["keyframes"] > 5
 
 
+def off_the_truth(folder):
+    """Distance (m) of each keyframe of east and west from where it was, in a map that begins with east."""
+    ids, poses = folder.poses()
+    T_map_yard, errors = inverse(DRIVES["east"].pose(0.0)), []
+    for name, session in zip(("east", "west"), sessions_of(folder)):
+        truth, drive = DRIVES[name].truth(), DRIVES[name]
+        for number in session.tolist():
+            at = T_map_yard @ drive.pose(0.0) @ truth.at(folder.keyframes[number].stamp_ns)
+            errors.append(np.linalg.norm(poses[np.searchsorted(ids, number), :3, 3] - at[:3, 3]))
+    return np.array(errors)
+
+
 def test_maps_that_touch_become_one_and_the_one_that_does_not_is_named(fleet):
     out, result, _ = fleet
     assert "elsewhere" in result.output and "left out: it shares no place with the others" in result.output
     folder = MapFolder(out / "map")
     assert len(sessions_of(folder)) == 2 and len(loops_of(folder)) >= 2 and not folder.problems()
-    ids, poses = folder.poses()
-    T_map_yard = inverse(DRIVES["east"].pose(0.0))
-    for name, session in zip(("east", "west"), sessions_of(folder)):
-        truth, drive = DRIVES[name].truth(), DRIVES[name]
-        for number in session.tolist():
-            at = T_map_yard @ drive.pose(0.0) @ truth.at(folder.keyframes[number].stamp_ns)
-            assert np.linalg.norm(poses[np.searchsorted(ids, number), :3, 3] - at[:3, 3]) < 0.15
+    assert off_the_truth(folder).max() < 0.15
 
 
 def test_one_table_tells_keyframes_loops_and_errors_of_each(fleet):
@@ -165,3 +173,22 @@ def test_a_map_joins_later_by_one_that_touches_both(fleet, tmp_path):
     alone = merge_maps(folders[:2], tmp_path / "alone", config)
     assert set(alone.left_out) == {"east"} and alone.num_keyframes == len(MapFolder(folders[0]))
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_wrong_revisit_does_not_place_a_map(fleet, tmp_path, monkeypatch):
+    seek, misled = LoopFinder.seek, []
+
+    def misleading(finder, view, *rest):
+        reports, loops = seek(finder, view, *rest)
+        if len(misled) < 2:  # two that do not agree with each other, the first of all
+            T_wrong = transform(np.eye(3), np.array([7.0, 9.0 * len(misled), 0.0]))
+            misled.append(Between(1, view.keyframe.keyframe_id, T_wrong, information_of(0.1, 0.02), "loop"))
+            loops = [misled[-1], *loops]
+        return reports, loops
+
+    monkeypatch.setattr(LoopFinder, "seek", misleading)
+    folders = [fleet[0] / name / "map" for name in ("east", "west")]
+    config = load_config(PerceptionConfig, folders[0] / CONFIG).mapping
+    found = merge_maps(folders, tmp_path / "map", config)
+    assert len(misled) == 2 and found.num_loops["west"] >= 2
+    assert off_the_truth(MapFolder(tmp_path / "map")).max() < 0.15

@@ -5,7 +5,10 @@ came with them: 1 m or 5 deg). A true revisit is a keyframe within 5 m of one th
 """
 
 import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,26 +49,41 @@ class Loops:
     closed: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Peer:
+    """A run of KISS-SLAM over N scans."""
+
+    starts_ns: np.ndarray  # (N,) int64
+    ends_ns: np.ndarray  # (N,) int64
+    poses: np.ndarray  # (N, 4, 4)
+    cpu_ns: np.ndarray  # () int64
+    closures: np.ndarray  # () int64
+
+
 def measure(options: BenchOptions, result: Result) -> None:
-    """Our map on every set, and KISS-SLAM on the generated ones."""
+    """Our map on every set, and KISS-SLAM on generated ones; one run on each core at a time."""
     names = (*DRIVES, slam_drives.LONG) if options.long else DRIVES
+    sources = {name: slam_drives.drive(options, name) for name in names}
+    real = [name for name in REAL if (SHARED / name).is_dir()]
+    work: list[Callable[[], Outcome | Peer | JobFailed]] = [
+        *(partial(_kiss_slam, sources[name]) for name in _with_kiss(options, names)),
+        *(partial(_ours, source) for source in (*sources.values(), *(SHARED / name for name in real))),
+    ]
+    options.say(f"loops: {len(work)} runs of ours and {KISS_SLAM}")
+    with ThreadPoolExecutor(len(cores())) as pool:
+        found = list(pool.map(lambda one: one(), work))
+    kiss = dict(zip(_with_kiss(options, names), found))
+    ours = dict(zip((*names, *real), found[len(kiss) :]))
     for name in names:
-        source = slam_drives.drive(options, name)
-        options.say(f"loops: {name}")
-        with tempfile.TemporaryDirectory(prefix="bench-loops") as folder:
-            found = run(source, LOOPS, Path(folder))
-            reference = clouds.read(source).reference
-        add_outcome(result, name, found, reference, LIMITS)
-        if options.long or name in BESIDE_KISS:
-            _kiss_slam(options, result, name, source, reference)
+        reference = clouds.read(sources[name]).reference
+        add_outcome(result, name, ours[name], reference, LIMITS)
+        if name in kiss:
+            _add_kiss_slam(result, name, kiss[name], reference)
     for name in REAL:
-        if not (SHARED / name).is_dir():
-            result.add(OURS, name, WRONG, None, "not measured: it is not beside this checkout")
-            continue
-        options.say(f"loops: {name}")
-        with tempfile.TemporaryDirectory(prefix="bench-loops") as folder:
-            found = run(SHARED / name, LOOPS, Path(folder))
-        add_loops(result, name, found, Trajectory(found.odometry.stamps_ns, found.odometry.poses), REAL_LIMITS)
+        if name in ours and isinstance(run_of := ours[name], Outcome):
+            add_loops(result, name, run_of, run_of.odometry, REAL_LIMITS)
+        else:
+            result.add(OURS, name, WRONG, None, f"not measured: {ours.get(name, 'it is not beside this checkout')}")
 
 
 def targets(result: Result) -> list[Target]:
@@ -155,20 +173,36 @@ def ate(estimate: Trajectory, reference: Trajectory) -> float | None:
     return compare(estimate, reference, at_reference=False).ape_translation.rmse if len(estimate) > 2 else None
 
 
-def _kiss_slam(options: BenchOptions, result: Result, name: str, source: Path, reference: Trajectory) -> None:
-    options.say(f"{KISS_SLAM}: {name}")
+def _with_kiss(options: BenchOptions, names: Sequence[str]) -> list[str]:
+    return [name for name in names if options.long or name in BESIDE_KISS]
+
+
+def _ours(source: Path) -> Outcome | JobFailed:
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-loops") as folder:
+            return run(source, LOOPS, Path(folder))
+    except JobFailed as failure:
+        return failure
+
+
+def _kiss_slam(source: Path) -> Peer | JobFailed:
     try:
         python = python_with_peers(REQUIREMENTS)
         with tempfile.TemporaryDirectory(prefix="bench-kiss") as folder:
             out = Path(folder) / "run.npz"
-            child([python, "-m", "benchmarks.slam_peers", "slam", str(source), str(out), str(cores()[-1])])
+            child([python, "-m", "benchmarks.slam_peers", "slam", str(source), str(out)])
             with np.load(out, allow_pickle=False) as file:
-                found = {key: file[key] for key in file.files}
+                return Peer(*(file[name] for name in ("starts_ns", "ends_ns", "poses", "cpu_ns", "closures")))
     except JobFailed as failure:
-        result.add(KISS_SLAM, name, MAP, None, f"not measured: {failure}")
+        return failure
+
+
+def _add_kiss_slam(result: Result, name: str, found: Outcome | Peer | JobFailed, reference: Trajectory) -> None:
+    if not isinstance(found, Peer):
+        result.add(KISS_SLAM, name, MAP, None, f"not measured: {found}")
         return
-    stamps = (found["starts_ns"], found["starts_ns"] + (found["ends_ns"] - found["starts_ns"]) // 2, found["ends_ns"])
-    errors = [ate(Trajectory(at, found["poses"]), reference) for at in stamps]  # its instant is not stated
+    stamps = (found.starts_ns, (found.starts_ns + found.ends_ns) // 2, found.ends_ns)  # it does not say which
+    errors = [ate(Trajectory(at, found.poses), reference) for at in stamps]
     result.add(KISS_SLAM, name, MAP, min(error for error in errors if error is not None), "m")
-    result.add(KISS_SLAM, name, CPU, float(found["cpu_ns"]) / 1e9, "s")
-    result.add(KISS_SLAM, name, ACCEPTED, int(found["closures"]), "")
+    result.add(KISS_SLAM, name, CPU, float(found.cpu_ns) / 1e9, "s")
+    result.add(KISS_SLAM, name, ACCEPTED, float(found.closures), "")

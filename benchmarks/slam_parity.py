@@ -11,7 +11,11 @@ from benchmarks.result import Result, Target, target
 
 FIXTURE = ROOT.parent / "shared" / "parity" / "bevplace_rem.npz"
 DATA, SIDE = "REIN fixture", 201
-IMAGES = {"imgA": {}, "imgB40": {"rule": "bevlio"}, "imgB65": {"rule": "bevlio", "extent": 65.0}}
+IMAGES: dict[str, dict[str, object]] = {
+    "imgA": {},
+    "imgB40": {"rule": "bevlio"},
+    "imgB65": {"rule": "bevlio", "extent": 65.0},
+}
 CELLS, WARPED, ENCODED, MAXIMUM = "cells that differ", "turned inputs", "encoder", "maximum over the headings"
 LOCAL, GLOBAL, LENGTH = "local descriptors", "global descriptors", "global descriptors, L2"
 EXPORTED = "global descriptor by the runtime, cosine"

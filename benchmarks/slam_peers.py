@@ -1,10 +1,9 @@
 """The peers of the mapping benchmark, in their environment: KISS-SLAM over a drive, MapClosures over local maps.
 
-`python -m benchmarks.slam_peers slam CLOUDS OUT CORE` or `... closures MAPS.npz OUT`. Both with their own defaults.
+`python -m benchmarks.slam_peers slam CLOUDS OUT` or `... closures MAPS.npz OUT`. Both with their own defaults.
 """
 
 import contextlib
-import os
 import sys
 import time
 from pathlib import Path
@@ -17,9 +16,8 @@ MAX_RANGE, MIN_RANGE = 100.0, 1.0  # m, as ours
 ASKED = 200  # closures of a query at most
 
 
-def run_slam(folder: str, out: str, core: str) -> None:
+def run_slam(folder: str, out: str) -> None:
     """KISS-SLAM over a drive as its own pipeline does it: poses after its last optimisation, CPU time, closures."""
-    os.sched_setaffinity(0, {int(core)})
     from kiss_slam.config import load_config
     from kiss_slam.slam import KissSLAM
 

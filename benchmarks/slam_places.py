@@ -142,7 +142,7 @@ def _world(options: BenchOptions, route: str, seed: int) -> Drive:
 def make(path: str, route: str, seed: str) -> None:
     """Cast one world and store its keyframes; place 1 is the way back."""
     drive = there_and_back(route, int(seed), SPACING, KEYFRAMES)  # type: ignore[arg-type]
-    is_second = drive.eligible.any(axis=1).astype(np.int64)
+    is_second = np.asarray(drive.eligible.any(axis=1), dtype=np.int64)
     write_views(PlaceViews(drive.clouds, drive.poses, is_second, f"{route}-{seed}"), Path(path))
 
 

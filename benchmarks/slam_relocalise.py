@@ -7,7 +7,9 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +78,8 @@ def trials(place: Path, source: Path, name: str, count: int) -> list[dict]:
     mapper = open_mapper(changed(mapping(place), {"mode": "localization"}), rig)
     table, cast = mapper.map.poses, _caster(name, rig.T_base_lidar)
     mapped = np.stack([reference.at(int(stamp)) for stamp in table.stamps_ns])  # T_world_base of the keyframes
-    rng, found = np.random.default_rng([slam_drives.SEED, STREAM]), []
+    rng = np.random.default_rng([slam_drives.SEED, STREAM])
+    found: list[dict] = []
     while len(found) < count:
         stamp = int(rng.integers(reference.stamps_ns[0], reference.stamps_ns[-1]))
         turn = exp_so3(np.array([0.0, 0.0, rng.uniform(-np.pi, np.pi)]))
@@ -112,7 +115,7 @@ def _level(T_world_base: np.ndarray) -> np.ndarray:
     return transform(exp_so3(np.array([0.0, 0.0, -heading])) @ T_world_base[:3, :3], np.zeros(3))
 
 
-def _caster(name: str, T_base_lidar: np.ndarray):
+def _caster(name: str, T_base_lidar: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
     """A function from a pose (4, 4) of the standing base, and a stamp, to the points (N, 3) of a sweep."""
     from perception.world.motion import MotionState
     from perception.world.recording import EPOCH_NS, LIDAR_FRAME, SyntheticRecording
@@ -136,9 +139,9 @@ def _caster(name: str, T_base_lidar: np.ndarray):
     preprocess, scratch = OdometryConfig().preprocess, VoxelScratch()
 
     def points(T_world_base: np.ndarray, stamp_ns: int) -> np.ndarray:
-        simulator = LidarSimulator(
-            recording.scene, recording.world, Standing(T_world_base), T_base_lidar, recording.config.beams, STREAM
-        )  # type: ignore[arg-type]
+        standing: Any = Standing(T_world_base)
+        beams = recording.config.beams
+        simulator = LidarSimulator(recording.scene, recording.world, standing, T_base_lidar, beams, STREAM)
         sweep = (stamp_ns - EPOCH_NS) // SWEEP_NS
         scan = simulator.scan(recording.config.lidar, int(sweep), EPOCH_NS, LIDAR_FRAME).scan
         return thin(scan.points, scan.offsets_ns, preprocess, scratch)[0]

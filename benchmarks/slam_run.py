@@ -85,12 +85,14 @@ def main(source: str, out: str, variant: str, keep: str = "") -> None:
     rig = SensorRig("base_link", "lidar", np.eye(4)) if drive is None else drive.rig
     with tempfile.TemporaryDirectory(prefix="bench-map") as scratch:
         config = mapping(Path(keep) if keep else Path(scratch) / "map", is_short=is_recorded)
-        collector, reports, mapper = MapCollector(config), [], None
+        collector, mapper = MapCollector(config), None
+        reports: list[LoopReport] = []
         if variant == LOOPS:
             from perception.mapping.opening import open_mapper
 
             mapper = open_mapper(config, rig)
-        looks, descriptions = [], []
+        looks: list[float] = []
+        descriptions: list[float] = []
         if mapper is not None:
             _timed(mapper.map.memory, "describe", descriptions)
         core = None if drive is None else make_odometry(rig, variant)

@@ -20,7 +20,7 @@ ALLOWED = {
     "slam": (*BASE, "inference"),
     **dict.fromkeys(METHODS, (*BASE, "inference", "networks")),
     "place": (*BASE, "inference", "networks", "slam"),
-    "mapping": (*BASE, "inference", "place", "slam"),
+    "mapping": (*BASE, "inference", "networks", "place", "slam"),
     "world": (*BASE, "io"),
     "io": (*BASE, *METHODS, "slam"),
     "evaluation": (*BASE, *METHODS, "mapping", "place", "slam", "io"),

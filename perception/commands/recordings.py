@@ -70,6 +70,8 @@ def replay(
 
         if config.mapping.is_enabled and config.mapping.folder and config.mapping.mode == "mapping":
             raise click.UsageError("many recordings cannot go on in one map; give --map alone, and --merge")
+        if merge and shard:
+            raise click.UsageError("a shard has not all maps; merge them afterwards with perception map merge")
         arguments = _replay_arguments(rate, map_folder, stages, config_file, preset, overrides)
         settings = to_yaml(config) + map_state(config.mapping.folder)
         jobs = shard_of(jobs_of(recordings, out, arguments, settings, retries), shard)

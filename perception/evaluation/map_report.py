@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.core.geometry import apply, inverse
+from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
 from perception.evaluation.gallery import figure, gallery
 from perception.evaluation.page import Section, map_height
@@ -14,7 +15,6 @@ from perception.evaluation.trajectory import TrajectoryErrors
 
 MAX_LOOPS = 300  # drawn; more do not show
 PICTURE_WIDTH = 480  # px at least on the screen
-NS_PER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True, eq=False)

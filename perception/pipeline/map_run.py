@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from perception.core.geometry import interpolate, inverse
+from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
 from perception.mapping.config import MappingConfig
 from perception.mapping.loops import ACCEPTED, WAITS
@@ -89,7 +90,7 @@ class MapCollector:
             loops=np.zeros((0, 2), np.int64) if path is None else path.loops,
             first_id=self.first_id,
             verdicts=dict(self.verdicts),
-            wait=(self.poses[0].stamp_ns - int(odometry.stamps_ns[0])) / 1e9 if self.poses else float("inf"),
+            wait=(self.poses[0].stamp_ns - int(odometry.stamps_ns[0])) / NS_PER_S if self.poses else float("inf"),
         )
 
     def _mapped(self, odometry: Trajectory) -> Trajectory:

@@ -50,7 +50,7 @@ def full_report(num_poses: int = 1200) -> RunReport:
 class Structure(HTMLParser):
     """Counts tags and keeps the text, and fails on tags that do not nest."""
 
-    VOID = ("meta", "link")
+    VOID = ("br", "img", "meta", "link")
 
     def __init__(self, page: str) -> None:
         super().__init__()

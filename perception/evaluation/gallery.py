@@ -22,7 +22,7 @@ def figure(picture: np.ndarray, caption: str, small: str = "") -> str:
 
 def gallery(figures: Iterable[str], min_width: int = MIN_WIDTH) -> str:
     """Figures beside each other, each at least `min_width` px wide on the screen."""
-    columns = f"grid-template-columns:repeat(auto-fill,minmax({min_width}px,1fr))"
+    columns = f"grid-template-columns:repeat(auto-fill,minmax(min(100%,{min_width}px),1fr))"
     return f'<div class="gallery" style="{columns}">{"".join(figures)}</div>'
 
 

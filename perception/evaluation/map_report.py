@@ -14,7 +14,7 @@ from perception.evaluation.plots import Chart, Curve, line_chart
 from perception.evaluation.trajectory import TrajectoryErrors
 
 MAX_LOOPS = 300  # drawn; more do not show
-PICTURE_WIDTH = 480  # px at least on the screen
+PICTURE_WIDTH = 640  # px at least where the screen has them
 
 
 @dataclass(frozen=True, slots=True, eq=False)

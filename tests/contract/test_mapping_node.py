@@ -360,6 +360,23 @@ def test_reset_begins_a_new_map_and_a_new_odometry_together(robot):
         assert len(driver.heard["map_path"][-1].poses) < 4
 
 
+def test_an_odometry_that_begins_anew_is_a_new_session_in_the_same_map(robot):
+    driver = Driver(robot, Drive(laps=0.5))
+    with running(publish__map_hold=30.0) as node:
+        driver.wait_for_node()
+        driver.go_until(lambda: driver.heard["map_path"] and len(driver.heard["map_path"][-1].poses) >= 4, "keyframes")
+        assert node.set_parameters([Parameter("odometry.preprocess.max_range", value=60.0)])[0].successful
+        wait_for(lambda: robot.values().get("mapping sessions: the odometry begins anew") == "1", "a new session")
+        assert robot.values()["odometry restarts"] == "1"
+        assert "mapping restarts" not in robot.values()
+        stamp_ns, _ = driver.map_to_odom()
+        num_poses = len(robot.heard["odometry"])
+        driver.go_until(lambda: len(robot.heard["odometry"]) > num_poses + 3, "poses of the new odometry")
+        place = robot.heard["odometry"][num_poses].pose.pose.position
+        assert np.linalg.norm([place.x, place.y]) < 3.0  # m, near the new origin
+        assert driver.map_to_odom()[0] == stamp_ns or driver.error()[0] < 0.5  # nothing old is said of the new one
+
+
 def test_relocalize_gives_the_place_up_and_finds_it_again(robot, saved):
     driver = Driver(robot, Drive(laps=0.2, start=0.03, seed=7))
     with running(mapping__mode="localization", mapping__folder=str(saved), publish__map_hold=0.2):

@@ -16,12 +16,12 @@ import numpy as np
 from benchmarks import clouds, slam_drives
 from benchmarks.accuracy import compare
 from benchmarks.drives import SHARED
-from benchmarks.environment import python_with_peers
 from benchmarks.jobs import JobFailed, child, cores
 from benchmarks.options import BenchOptions
 from benchmarks.peers import OURS
 from benchmarks.result import Result, Target, target
-from benchmarks.slam_peers import KISS_SLAM, REQUIREMENTS
+from benchmarks.slam_peers import KISS_SLAM
+from benchmarks.slam_places import python_of_peers
 from benchmarks.slam_run import LOOPS, Outcome, run
 from benchmarks.targets import ratio
 from perception.core.geometry import inverse, log_so3
@@ -65,8 +65,9 @@ def measure(options: BenchOptions, result: Result) -> None:
     names = (*DRIVES, slam_drives.LONG) if options.long else DRIVES
     sources = {name: slam_drives.drive(options, name) for name in names}
     real = [name for name in REAL if (SHARED / name).is_dir()]
+    python = python_of_peers()
     work: list[Callable[[], Outcome | Peer | JobFailed]] = [
-        *(partial(_kiss_slam, sources[name]) for name in _with_kiss(options, names)),
+        *(partial(_kiss_slam, python, sources[name]) for name in _with_kiss(options, names)),
         *(partial(_ours, source) for source in (*sources.values(), *(SHARED / name for name in real))),
     ]
     options.say(f"loops: {len(work)} runs of ours and {KISS_SLAM}")
@@ -185,9 +186,10 @@ def _ours(source: Path) -> Outcome | JobFailed:
         return failure
 
 
-def _kiss_slam(source: Path) -> Peer | JobFailed:
+def _kiss_slam(python: str | JobFailed, source: Path) -> Peer | JobFailed:
+    if isinstance(python, JobFailed):
+        return python
     try:
-        python = python_with_peers(REQUIREMENTS)
         with tempfile.TemporaryDirectory(prefix="bench-kiss") as folder:
             out = Path(folder) / "run.npz"
             child([python, "-m", "benchmarks.slam_peers", "slam", str(source), str(out)])

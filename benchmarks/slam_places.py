@@ -7,6 +7,7 @@ Held-out worlds are driven there, and back on the other side of the street; the 
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 from benchmarks.detection_peers import cache_folder, data_folder
 from benchmarks.drives import SHARED
 from benchmarks.environment import python_with_peers
-from benchmarks.jobs import JobFailed, child
+from benchmarks.jobs import JobFailed, child, cores
 from benchmarks.options import BenchOptions
 from benchmarks.peers import OURS
 from benchmarks.result import Result, Target, target
@@ -53,13 +54,18 @@ def precision_at(level: float) -> str:
 
 
 def measure(options: BenchOptions, result: Result) -> None:
-    """Every method on the generated drives and on the real one."""
-    describer = _describer()
-    add_scores(options, result, GENERATED, held_out(options), RADIUS, describer)
-    if (SHARED / REAL).is_dir():
-        add_scores(options, result, REAL, [recorded_keyframes(SHARED / REAL)], REAL_RADIUS, describer)
-    else:
-        result.add(OURS, REAL, RECALL, None, "not measured: it is not beside this checkout")
+    """Every method on the generated drives and on the real one, both at a time."""
+    python = python_of_peers()
+    with ThreadPoolExecutor(len(cores())) as pool:
+        worlds = (*WORLDS, *(MORE_WORLDS if options.long else ()))
+        held_out = list(pool.map(lambda world: _world(options, *world), worlds))
+        sets = [(GENERATED, held_out, RADIUS)]
+        if (SHARED / REAL).is_dir():
+            sets.append((REAL, [recorded_keyframes(SHARED / REAL)], REAL_RADIUS))
+        else:
+            result.add(OURS, REAL, RECALL, None, "not measured: it is not beside this checkout")
+        for part in pool.map(lambda one: scored(options, python, *one), sets):
+            result.rows += part.rows
 
 
 def targets(result: Result) -> list[Target]:
@@ -78,16 +84,18 @@ def targets(result: Result) -> list[Target]:
     return found
 
 
-def held_out(options: BenchOptions) -> list[Drive]:
-    """Generated drives with keyframes; cast where they are not there yet."""
-    return [_world(options, route, seed) for route, seed in (*WORLDS, *(MORE_WORLDS if options.long else ()))]
+def python_of_peers() -> str | JobFailed:
+    """The interpreter with the peers, or why there is none."""
+    try:
+        return python_with_peers(REQUIREMENTS)
+    except JobFailed as failure:
+        return failure
 
 
-def add_scores(
-    options: BenchOptions, result: Result, data: str, drives: list[Drive], radius: float, describer: PlaceDescriber
-) -> None:
+def scored(options: BenchOptions, python: str | JobFailed, data: str, drives: list[Drive], radius: float) -> Result:
     """Rows of every method over some drives."""
     options.say(f"{data}: {sum(len(drive.clouds) for drive in drives)} keyframes")
+    result, describer = Result(data), _describer()
     places = {id(drive): described(drive, describer) for drive in drives}
     methods: dict[str, Callable[[Drive], np.ndarray]] = {
         OURS: partial(_reranked, places, describer.config),
@@ -97,10 +105,12 @@ def add_scores(
     for method, similarity in methods.items():
         add_rows(result, method, data, scores_of(drives, similarity, radius))
     try:
-        python = python_with_peers(REQUIREMENTS)
+        if isinstance(python, JobFailed):
+            raise python
         add_rows(result, MAP_CLOSURES, data, scores_of(drives, partial(by_map_closures, python), radius))
     except JobFailed as failure:
         result.add(MAP_CLOSURES, data, RECALL, None, f"not measured: {failure}")
+    return result
 
 
 def add_rows(result: Result, method: str, data: str, scores: PlaceScores) -> None:

@@ -21,7 +21,7 @@ from perception.io.merging import Event as Item
 from perception.io.pointcloud import CloudFormat, detect_format, scan_from_cloud
 from perception.io.probe import PROBE_NS, choose_imu, look, probe_rig
 from perception.io.recording import LIDAR_STREAMS, Event, Losses, Summary
-from perception.io.topics import choose_lidar, cloud_decoder, fix_topic, imu_topics, wheel_topic
+from perception.io.topics import choose_lidar, cloud_decoder, fix_topic, imu_topics, unused_fixes, wheel_topic
 from perception.io.trajectories import read_trajectory
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class BagRecording:
         self._format = _format(probe.clouds, config)
         self.rig, places = probe_rig(self.bag, probe, self._imu, config)
         self.reference, more = _reference(path, self.bag)
+        more = (*more, *unused_fixes(self.bag, config))
         self.summary = Summary(self.bag.kind, self._rows(), (*notes, *self._format.notes, *places, *more))
         self.losses.clear()  # `events` meets the same messages again
 

@@ -70,6 +70,14 @@ def wheel_topic(bag: Bag, config: InputConfig) -> Topic | None:
     return _configured(bag, config.wheel_topic, "wheel", tuple(WHEEL_TYPES.values()), "twists")
 
 
+def unused_fixes(bag: Bag, config: InputConfig) -> tuple[str, ...]:
+    """A sentence for each topic of satellite fixes that the configuration leaves out."""
+    names = [topic.name for topic in bag.topics if topic.type == FIX and topic.count]
+    if config.gnss_topic:
+        return ()
+    return tuple(f"satellite fixes of {name} are not used; mapping takes them with input.gnss_topic" for name in names)
+
+
 def is_cloud(topic: Topic) -> bool:
     """True where the messages can become scans."""
     return topic.type == CLOUD or (topic.type in CUSTOM_TYPES and bool(topic.channel.definition))

@@ -184,6 +184,9 @@ def test_nothing_is_read_that_nobody_wants_or_names(tmp_path):
     bag = write_ros2(tmp_path / "bag", aided(Stores.ROS2_JAZZY))
     assert {type(event) for event in open_recording(bag, BOTH).events()} == {Scan, ImuBatch}
     assert {type(event) for event in open_recording(bag).events(STREAMS)} == {Scan, ImuBatch}
+    note = "satellite fixes of /fix are not used; mapping takes them with input.gnss_topic"
+    assert note in open_recording(bag).summary.notes
+    assert note not in open_recording(bag, BOTH).summary.notes
 
 
 def test_fixes_with_a_wrong_clock_change_nothing_for_scans_and_imu(tmp_path):

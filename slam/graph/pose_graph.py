@@ -140,7 +140,7 @@ class PoseGraph:
             undone += self._try(number, loop)
         self._trusted -= pending.factors.keys()
         for item in undone:
-            log.warning("factor %d is undone: %s", item.factor_id, item.reason)
+            log.info("factor %d is undone: %s", item.factor_id, item.reason)
         is_corrected = bool(loops) or any(is_guess(factor) for factor in pending.factors.values())
         return Update(len(pending.factors) + len(loops), len(self._ids) - before, tuple(undone), is_corrected)
 

@@ -15,7 +15,7 @@ from perception.io.trajectories import read_trajectory
 from perception.pipeline.config import PerceptionConfig
 from slam.maps.folder import CONFIG, JOURNAL, MapFolder
 from slam.maps.sessions import loops_of, sessions_of, ties_of
-from tests.yard import Drive, record
+from tests.yard import PAUSE_NS, SWEEP_NS, Drive, record
 
 pytest.importorskip("gtsam", reason="maps need the pose graph")
 
@@ -133,3 +133,21 @@ def test_a_map_of_two_drives_is_merged_with_another_one(mapped, continued, tmp_p
     num = len(maps[0])
     assert np.abs(places[:num] - places[num : 2 * num]).max() < 0.1  # the same drive is in both maps
     assert load_config(PerceptionConfig, both.path / CONFIG).mapping.folder == ""
+
+
+def test_an_odometry_that_starts_again_goes_on_in_the_map_of_the_same_recording(tmp_path):
+    short = Drive(laps=0.6)
+    recording = record(tmp_path / "broken", short, SECOND)
+    result = run("replay", recording, "--out", tmp_path / "out", "--map")
+    assert result.exit_code == 0, result.output
+    folder, metrics = MapFolder(tmp_path / "out" / "map"), json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["recording"]["num_runs"] == 2
+    assert [len(session) > 5 for session in sessions_of(folder)] == [True, True] and len(ties_of(folder)) == 1
+    assert metrics["mapping"]["scans_with_place"] == metrics["recording"]["num_poses"] > short.num_scans - 3
+    assert off_the_truth(read_trajectory(tmp_path / "out" / "map.tum"), short).max() < 0.1
+    T_map_yard, truth = inverse(short.pose(0.0)), SECOND.truth()
+    ids, poses = folder.poses()
+    later_ns = short.num_scans * SWEEP_NS + PAUSE_NS
+    for number in sessions_of(folder)[1].tolist():
+        at = T_map_yard @ SECOND.pose(0.0) @ truth.at(folder.keyframes[number].stamp_ns - later_ns)
+        assert np.linalg.norm(poses[np.searchsorted(ids, number), :3, 3] - at[:3, 3]) < 0.1

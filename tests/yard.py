@@ -14,7 +14,7 @@ from perception.core.geometry import exp_so3, inverse, transform
 from perception.core.trajectory import Trajectory
 from perception.io.trajectories import write_tum
 from slam.state import GRAVITY
-from tests.unit.io.bags import CLOUD, IMU, TF, Factory, write_ros2
+from tests.unit.io.bags import CLOUD, IMU, TF, Factory, Message, write_ros2
 
 START_NS = 1_700_000_000_000_000_000
 SWEEP_NS, IMU_NS = 100_000_000, 5_000_000
@@ -24,6 +24,7 @@ RADII = np.array([12.0, 9.0])  # m, of the lap: 66 m
 REST, BLEND = 1.0, 1.0  # s
 POINTS, KNOTS = 4000, 11
 RANGE_NOISE = 0.01  # m
+PAUSE_NS = 60_000_000_000
 
 
 @dataclass(frozen=True)
@@ -111,24 +112,34 @@ def ranges(origins: np.ndarray, rays: np.ndarray, world: int) -> np.ndarray:
     return far
 
 
-def record(path: Path, drive: Drive) -> Path:
-    """The drive as a bag with its ground truth."""
-    factory = Factory(Stores.ROS2_JAZZY)
+def record(path: Path, drive: Drive, *later: Drive) -> Path:
+    """The drive as a bag with its ground truth; `later` ones follow it, each after a silence of `PAUSE_NS`."""
+    factory, start_ns = Factory(Stores.ROS2_JAZZY), START_NS
     places = (("base_link", "lidar", (0.0, 0.0, HEIGHT)), ("base_link", "imu", (0.0, 0.0, 0.0)))
     items = [("/tf_static", TF, START_NS - 1, factory.transforms(places, START_NS))]
+    for one in (drive, *later):
+        items += _messages(factory, one, start_ns)
+        start_ns += one.num_scans * SWEEP_NS + PAUSE_NS
+    write_ros2(path, items)
+    write_tum(path / "ground_truth.tum", drive.truth())
+    return path
+
+
+def _messages(factory: Factory, drive: Drive, start_ns: int) -> list[Message]:
+    """Samples and scans of a drive in the order of time."""
+    items: list[Message] = []
     for index in range((drive.num_scans + 1) * SWEEP_NS // IMU_NS):
         stamp_ns, gyro, accel = drive.imu(index)
+        stamp_ns += start_ns - START_NS
         msg = factory.imu(stamp_ns)
         for vector, values in ((msg.angular_velocity, gyro), (msg.linear_acceleration, accel)):
             vector.x, vector.y, vector.z = map(float, values)
         items.append(("/imu", IMU, stamp_ns, msg))
     for index in range(drive.num_scans):
         points, offsets_ns = drive.scan(index)
-        stamp_ns = START_NS + index * SWEEP_NS
+        stamp_ns = start_ns + index * SWEEP_NS
         msg = factory.cloud(stamp_ns, points=len(points))
         records = msg.data.view([("xyz", "<f4", 3), ("intensity", "<f4"), ("t", "<u4")])
         records["xyz"], records["t"] = points, offsets_ns
         items.append(("/points", CLOUD, stamp_ns + SWEEP_NS, msg))
-    write_ros2(path, sorted(items, key=lambda item: item[2]))
-    write_tum(path / "ground_truth.tum", drive.truth())
-    return path
+    return sorted(items, key=lambda item: item[2])

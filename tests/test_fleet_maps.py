@@ -153,6 +153,7 @@ def test_many_recordings_do_not_go_on_in_one_map(recordings, fleet, tmp_path):
     assert run("replay", recordings[0], "--out", tmp_path, "--merge").exit_code == 2
 
 
+@pytest.mark.long
 def test_many_recordings_find_their_place_in_one_map_and_the_one_from_elsewhere_finds_none(fleet, recordings, tmp_path):
     settings = (*SETTINGS, "--set", "mapping.mode=localization")
     result = run("replay", *recordings, "--out", tmp_path, "--map", fleet[0] / "map", "--jobs", "2", *settings)

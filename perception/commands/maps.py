@@ -102,9 +102,9 @@ def merge_found(sources: Sequence[Path], out: Path, overrides: tuple[str, ...] =
     from perception.mapping.merging import merge_maps
     from perception.pipeline.config import PerceptionConfig
     from perception.progress import progress
-    from slam.maps.folder import CONFIG
+    from slam.maps.folder import CONFIG, MapFolder
 
-    config = load_config(PerceptionConfig, Path(sources[0]) / CONFIG, overrides).mapping
+    config = load_config(PerceptionConfig, MapFolder(sources[0]).path / CONFIG, overrides).mapping
     with progress("merge") as update:
         result = merge_maps(sources, out, config, update)
     show(_merged_table(result))

@@ -98,28 +98,26 @@ def merge_maps(
 
     Raises `MapError`, `InvalidInput`, `ModelError` and as `make_runtime`.
     """
-    names = dict(zip(_names(paths), map(Path, paths)))
+    waiting = {name: MapFolder(path, config.maps) for name, path in zip(_names(paths), paths)}
     network = open_place_network(config.place.network, config.place.bev.side)
     try:
         describer = PlaceDescriber(config.place, network)
-        first, *others = names
+        first = next(iter(waiting))
         result = MergedMaps(num_loops={first: 0})
-        with begun(MapFolder(names[first], config.maps), out) as folder:
-            merger = MapMerger(folder, config, describer)
-            _join_all(merger, {name: names[name] for name in others}, result, on_keyframe)
+        with begun(waiting.pop(first), out) as folder:
+            _join_all(MapMerger(folder, config, describer), waiting, result, on_keyframe)
             result.num_keyframes = len(folder)
         return result
     finally:
         network.close()
 
 
-def _join_all(merger: MapMerger, waiting: dict[str, Path], result: MergedMaps, on_keyframe: Progress) -> None:
+def _join_all(merger: MapMerger, waiting: dict[str, MapFolder], result: MergedMaps, on_keyframe: Progress) -> None:
     """Rounds over the maps that wait, as long as one of them joins in each."""
     has_grown = True
     while waiting and has_grown:
         has_grown = False
-        for name, path in list(waiting.items()):
-            other = MapFolder(path, merger.config.maps)
+        for name, other in list(waiting.items()):
             loops = merger.seek(other, on_keyframe) if len(other) else []
             if not loops:
                 result.left_out[name] = "it shares no place with the others" if len(other) else "it holds no keyframe"

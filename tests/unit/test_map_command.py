@@ -93,6 +93,22 @@ def test_two_maps_are_merged_by_the_loops_of_a_file(tmp_path):
     assert run("merge", tmp_path / "a", tmp_path / "b", tmp_path / "c", "--pose", "1 2").exit_code == 1
 
 
+def test_maps_without_clouds_touch_nothing_and_what_is_no_map_is_refused_before_any_work(tmp_path):
+    room_map(tmp_path / "room", 3)
+    run("export", tmp_path / "room", tmp_path / "a.g2o")
+    run("import", tmp_path / "a.g2o", tmp_path / "graph")
+    result = run("merge", tmp_path / "room", tmp_path / "graph", tmp_path / "both")
+    assert result.exit_code == 0, result.output
+    assert "left out: it shares no place" in result.output and len(MapFolder(tmp_path / "both")) == 3
+    for paths in (("room", "graph", "nothing", "c"), ("nothing", "room", "c")):
+        result = run("merge", *(tmp_path / name for name in paths))
+        assert result.exit_code == 1 and "nothing/map.json: is not there" in result.output.replace("\n", "")
+        assert not (tmp_path / "c").exists()
+    result = run("merge", tmp_path / "room", tmp_path / "graph", tmp_path / "both")
+    assert result.exit_code == 1 and "is there already" in result.output
+    assert run("merge", tmp_path / "room", tmp_path / "graph").exit_code == 2
+
+
 def test_clean_makes_a_new_map(tmp_path):
     room_map(tmp_path / "room", 8)
     result = run("clean", tmp_path / "room", tmp_path / "clean", "--set", "voxel_size=0.25", "--set", "radius=15")

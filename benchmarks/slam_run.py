@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks import clouds
 from benchmarks.jobs import child
+from perception.core.geometry import exp_so3, log_so3, transform
 from perception.core.trajectory import Trajectory
 from perception.core.types import ImuBatch, Odometry, OdometryUpdate, RegistrationReport, Scan, SensorRig
 
@@ -184,7 +185,8 @@ def _recorded(folder: Path) -> Iterator[tuple[OdometryUpdate, float]]:
     from perception.io.trajectories import kitti_poses
 
     scans = (event for event in open_recording(folder).events() if isinstance(event, Scan))
-    for k, (scan, T) in enumerate(zip(scans, kitti_poses(folder / KEYFRAME_POSES))):
+    for k, (scan, written) in enumerate(zip(scans, kitti_poses(folder / KEYFRAME_POSES))):
+        T = transform(exp_so3(log_so3(written[:3, :3])), written[:3, 3])  # digits of a text are no exact rotation
         odometry = Odometry(scan.end_ns, T, np.diag(KEYFRAME_GROWTH * (k + 1)), np.zeros(3), np.zeros(3))
         yield OdometryUpdate(odometry, scan.points, RegistrationReport(len(scan.points), 0, 0, 0.0)), 0.0
 

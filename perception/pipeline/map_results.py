@@ -61,7 +61,7 @@ def write_map_files(out: Path, run: MapRun) -> np.ndarray | None:
     folder = MapFolder(Path(run.config.folder)) if run.config.folder else None
     if folder is None or not len(folder):
         return None
-    grid = map_grid(folder, out)
+    grid = map_grid(folder, out) if run.grid is None else run.grid
     if run.config.mode == "mapping":
         write_grid(out / GRID, grid)
         picture = picture_of(folder, grid)

@@ -12,8 +12,9 @@ from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
 from perception.mapping.config import MappingConfig
 from perception.mapping.loops import ACCEPTED, WAITS
-from perception.mapping.types import LoopReport, MapOdom, MapPath
+from perception.mapping.types import LoopReport, MapGrid, MapOdom, MapPath
 from slam.maps.folder import CARD, MapFolder
+from slam.maps.grid import FloorGrid
 
 UNDONE = "undone"  # of a `LoopReport`
 NO_POSES = np.zeros((0, 4, 4))
@@ -31,6 +32,7 @@ class MapRun:
     first_id: int  # keyframes from this number on are of this replay
     verdicts: dict[str, int]  # of the revisits that were looked at
     wait: float  # s from the first scan until the place in the map was known; infinite: never
+    grid: FloorGrid | None = None  # of the whole map; None: it is not kept
 
     @property
     def is_new(self) -> np.ndarray:
@@ -66,6 +68,7 @@ class MapCollector:
     path: MapPath | None = None  # the last one
     poses: list[MapOdom] = field(default_factory=list)
     verdicts: Counter[str] = field(default_factory=Counter)
+    grid: FloorGrid | None = None  # the last one
 
     def __post_init__(self) -> None:
         self.first_id = _next_keyframe_id(self.config)
@@ -78,6 +81,8 @@ class MapCollector:
             self.poses.append(item)
         elif isinstance(item, LoopReport):
             self.verdicts[item.verdict] += 1
+        elif isinstance(item, MapGrid):
+            self.grid = item.grid
 
     def result(self, odometry: Trajectory) -> MapRun:
         """The map at the end; `odometry` has `T_odom_base` at each scan."""
@@ -91,6 +96,7 @@ class MapCollector:
             first_id=self.first_id,
             verdicts=dict(self.verdicts),
             wait=(self.poses[0].stamp_ns - int(odometry.stamps_ns[0])) / NS_PER_S if self.poses else float("inf"),
+            grid=self.grid,
         )
 
     def _mapped(self, odometry: Trajectory) -> Trajectory:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perception.core.config import changed, to_yaml, validated
-from perception.core.errors import InvalidInput, MapError, PerceptionError
+from perception.core.config import changed, to_yaml
+from perception.core.errors import InvalidInput, PerceptionError
 from perception.core.health import Health
 from perception.core.types import SensorRig, check
 from perception.mapping.config import MappingConfig
@@ -119,15 +119,18 @@ class MappingStage:
         raise InvalidInput(f"{command.kind}: {argument!r} is no argument for it; give a folder, or a pose")
 
     def _loaded(self, folder: str) -> str:
-        """Go on in another map; the one before stays where it cannot be opened. A temporary map is given up."""
-        config = validated(MappingConfig, {**self.config.model_dump(), "folder": folder})
+        """Go on in another map; the one before stays where it cannot be read. A temporary map is given up."""
+        from slam.maps.folder import MapFolder
+
+        config = changed(self.config, {"folder": folder})
+        if folder:
+            MapFolder(Path(folder), config.maps).close()
+        before = self.mapper
         if folder and folder == self.config.folder:
-            self.mapper.close()  # one process may write a map at a time
+            before.close()  # one process may write a map at a time
             self.mapper = self._opened(config)
         else:
-            if folder and not Path(folder).is_dir():
-                raise MapError(f"{folder}: is no folder of a map; give one that was saved")
-            before, self.mapper = self.mapper, self._opened(config)
+            self.mapper = self._opened(config)
             before.close()
         self.config = config
         return f"{len(self.mapper.map.folder)} keyframes in {folder or 'a new map'}"

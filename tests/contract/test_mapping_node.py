@@ -241,7 +241,7 @@ def test_a_map_is_loaded_into_a_node_that_runs_and_what_is_no_map_costs_nothing(
         driver.wait_for_node()
         driver.go_until(driver.map_to_odom, "map -> odom in a new map")
         assert driver.load(tmp_path / "nowhere").result == LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST
-        wait_for(lambda: "nowhere: is no folder of a map; give one that was saved" in driver.answer(), "the reason")
+        wait_for(lambda: "nowhere is no map, give the folder that holds map.json" in driver.answer(), "the reason")
         assert driver.load(broken).result == LoadMap.Response.RESULT_INVALID_MAP_DATA
         wait_for(lambda: "broken" in driver.answer() and "restore it from a copy" in driver.answer(), "the reason")
         stamp_ns, _ = driver.map_to_odom()

@@ -48,7 +48,8 @@ class Sender:
         self.drive = drive
         end_ns = int(drive.starts_ns[0]) + int(seconds * NS_PER_S)
         self.num_scans = int(np.searchsorted(drive.starts_ns, end_ns))
-        self.num_samples = int(np.searchsorted(drive.imu_stamps_ns, end_ns, side="right"))
+        last_ns = int(drive.starts_ns[self.num_scans - 1] + drive.durations_ns[self.num_scans - 1])
+        self.num_samples = int(np.searchsorted(drive.imu_stamps_ns, last_ns, side="right")) + 1  # one ends the sweep
         self.node = Node("live_sender")
         self.points = self.node.create_publisher(PointCloud2, "points", qos.result(5))
         self.imu = self.node.create_publisher(Imu, "imu", qos.result(400))

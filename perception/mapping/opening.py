@@ -57,5 +57,13 @@ def working_folder(config: MappingConfig, config_yaml: str) -> MapFolder:
         return MapFolder.create(Path(tempfile.mkdtemp(prefix=TEMPORARY)), config_yaml, config=config.maps)
     path = Path(config.folder)
     if (path / CARD).exists():
-        return MapFolder(path, config.maps, is_writable=True)
+        folder = MapFolder(path, config.maps, is_writable=True)
+        if begins_anew(folder):
+            folder.leave_out("the map held one keyframe, which is too little to be found again; it begins anew")
+        return folder
     return MapFolder.create(path, config_yaml, path.name, config.maps)
+
+
+def begins_anew(folder: MapFolder) -> bool:
+    """Whether mapping does not go on in a map: nobody would find a place in it, and wait for ever."""
+    return len(folder) == 1

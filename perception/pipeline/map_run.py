@@ -12,6 +12,7 @@ from perception.core.stamps import NS_PER_S
 from perception.core.trajectory import Trajectory
 from perception.mapping.config import MappingConfig
 from perception.mapping.loops import ACCEPTED, WAITS
+from perception.mapping.opening import begins_anew
 from perception.mapping.types import LoopReport, MapGrid, MapOdom, MapPath
 from slam.maps.folder import CARD, MapFolder
 from slam.maps.grid import FloorGrid
@@ -142,6 +143,8 @@ def carried(odometry: Trajectory, stamps_ns: np.ndarray, T_map_base: np.ndarray)
 
 def _next_keyframe_id(config: MappingConfig) -> int:
     """The number that the first keyframe of a run gets. Raises `MapError` where the map cannot be read."""
-    folder = Path(config.folder)
-    is_there = config.folder and (folder / CARD).exists()
-    return MapFolder(folder).next_keyframe_id() if is_there else 0
+    path = Path(config.folder)
+    if not config.folder or not (path / CARD).exists():
+        return 0
+    folder = MapFolder(path)
+    return 0 if begins_anew(folder) else folder.next_keyframe_id()

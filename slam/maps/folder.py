@@ -34,6 +34,7 @@ from slam.maps.records import Record, RecordWriter, read_records
 
 VERSION = 1
 CARD, CONFIG, JOURNAL, POSES, LOCK = "map.json", "config.yaml", "journal.bin", "poses.pma", "lock"
+GRID = "grid"
 PER_FOLDER = 1000  # keyframes
 MB = 1 << 20
 log = logging.getLogger(__name__)
@@ -174,6 +175,19 @@ class MapFolder:
         self._open_writer()
         arrays = {"ids": ids.astype(np.int64), "T_map_base": poses.astype(np.float64)}
         write_arrays(self.path / POSES, arrays, {"version": VERSION}, is_durable=self.config.keyframes.is_durable)
+
+    def leave_out(self, reason: str) -> None:
+        """Nothing that the map holds so far counts any more: it begins anew. Raises `MapError`."""
+        with self._mutex:
+            writer = self._open_writer()
+            (self.path / POSES).unlink(missing_ok=True)
+            shutil.rmtree(self.path / GRID, ignore_errors=True)
+            for name, numbers in (("factor", list(self._entries)), ("keyframe", list(self.keyframes))):
+                for number in numbers:
+                    writer.add({"type": "left out", name: number})
+            self._entries.clear()
+            self.keyframes.clear()
+            self.notes.append(reason)
 
     # -- reading -------------------------------------------------------------------------------------------------
 

@@ -15,12 +15,12 @@ from perception.core.geometry import apply, log_so3
 from perception.kernels.floor_rays import HIT, PASSED, draw_scan
 from slam.maps.arrays import read_arrays, write_arrays
 from slam.maps.config import GridConfig
-from slam.maps.folder import MapFolder
+from slam.maps.folder import GRID, MapFolder
 from slam.maps.keyframe import Keyframe
 from slam.maps.tiles import TileStore
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100  # as in nav_msgs/OccupancyGrid
-FOLDER, TILES, DRAWN, BUSY = "grid", "tiles", "drawn.pma", "busy"
+TILES, DRAWN, BUSY = "tiles", "drawn.pma", "busy"
 LIMIT = 32768  # cells from the origin in any direction
 
 
@@ -51,7 +51,7 @@ class OccupancyTiles:
     def __init__(self, folder: MapFolder, config: GridConfig | None = None, place: Path | None = None) -> None:
         """`place`: folder of the tiles; else `grid/` in the map."""
         self.map, self.config = folder, config or folder.config.grid
-        self.place = place or folder.path / FOLDER
+        self.place = place or folder.path / GRID
         self.tiles = TileStore(self.place / TILES, 2, self.config.tile_cells, self.config.cache_mb)
         self._drawn: dict[int, np.ndarray] = {}
         self.num_waiting = 0  # keyframes that the last update left for the next one

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,3 +79,14 @@ def test_a_kill_while_the_map_is_made_leaves_a_folder_in_which_it_is_made_again(
     (tmp_path / "map" / ".map.json.abc").write_text("half")
     with MapFolder.create(tmp_path / "map") as folder:
         assert len(folder) == 0
+
+
+def test_a_map_of_which_one_keyframe_was_left_begins_anew(recording, tmp_path):
+    settings = [*SMALL, "mapping.is_enabled=true", f"mapping.folder={tmp_path / 'map'}"]
+    config = load_config(PerceptionConfig, None, settings)
+    short = record(tmp_path / "short", replace(FIRST, laps=0.02))
+    replay(open_recording(short, config.input), config)
+    assert len(MapFolder(tmp_path / "map")) == 1
+    found = replay(open_recording(recording, config.input), config)
+    assert any("begins anew" in note for note in found.notes)
+    assert found.map is not None and len(found.map.trajectory) == FIRST.num_scans and len(found.map.loops) > 5

@@ -257,3 +257,15 @@ def test_eight_kills_at_random_moments_cost_one_keyframe_each_at_most(tmp_path):
 def test_fifty_kills_at_random_moments_cost_one_keyframe_each_at_most(tmp_path):
     made(tmp_path / "map", 2)
     killed_again_and_again(tmp_path / "map", 50, np.random.default_rng(1))
+
+
+def test_a_map_that_begins_anew_holds_nothing_of_before_when_it_is_opened_again(tmp_path):
+    data = made(tmp_path / "map", 2)
+    with MapFolder(tmp_path / "map", is_writable=True) as folder:
+        folder.save_poses(*folder.poses())
+        folder.leave_out("too little")
+        assert len(folder) == 0 and not list(folder.entries()) and folder.next_keyframe_id() == 0
+        append(folder, data, 1)
+    opened = MapFolder(tmp_path / "map")
+    assert list(opened.keyframes) == [0] and [entry.factor_id for entry in opened.entries()] == [0]
+    assert not opened.problems() and not (tmp_path / "map" / "poses.pma").exists()

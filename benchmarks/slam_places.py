@@ -98,7 +98,7 @@ def scored(options: BenchOptions, python: str | JobFailed, data: str, drives: li
     result, describer = Result(data), _describer()
     places = {id(drive): described(drive, describer) for drive in drives}
     methods: dict[str, Callable[[Drive], np.ndarray]] = {
-        OURS: partial(_reranked, places, describer.config),
+        OURS: partial(_reranked, places, describer.config, radius),
         ALONE: partial(_alone, places),
         POLAR: by_polar_heights,
     }
@@ -163,8 +163,8 @@ def _describer() -> PlaceDescriber:
     return PlaceDescriber(config, open_place_network(config.network, config.bev.side))
 
 
-def _reranked(places: dict[int, list[Place]], config: PlaceConfig, drive: Drive) -> np.ndarray:
-    return reranked(drive, places[id(drive)], config, config.index.candidates)
+def _reranked(places: dict[int, list[Place]], config: PlaceConfig, radius: float, drive: Drive) -> np.ndarray:
+    return reranked(drive, places[id(drive)], config, config.index.candidates, radius)
 
 
 def _alone(places: dict[int, list[Place]], drive: Drive) -> np.ndarray:

@@ -21,6 +21,7 @@ from slam.state import State
 
 SIGMAS = 3.0  # of the prediction, that keypoints may be off
 KEYFRAMES = 8  # that are remembered
+IMAGES = 10  # of which some must say something
 UPRIGHT = 0.5  # a unit vector with a smaller level part
 
 
@@ -62,6 +63,7 @@ class BevAid:
         self._keyframes: deque[_View] = deque(maxlen=KEYFRAMES)
         self._recent: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=self.config.scans - 1)  # points, T_odom_lidar
         self._points = np.zeros((0, 3), dtype=np.float32)
+        self._said: deque[bool] = deque(maxlen=IMAGES)  # whether the last images said something
         self._now: _View | None = None
 
     def look(
@@ -128,12 +130,17 @@ class BevAid:
             before.sight.pixels, grid, state.R, state.position, state.R_imu_lidar, state.t_imu_lidar, before.A
         )
         expected = self._expected(points, before, now, P)
-        pairs = pairs_near(now.sight, before.sight, expected, config.locked)
+        pairs, num_still = pairs_near(now.sight, before.sight, expected, config.locked)
         shifts = now.sight.pixels[pairs[:, 0]] - expected.pixels[pairs[:, 1]]
         is_agreed, others = common_shift(shifts, config.agreeing)
-        reason = refusal(int(is_agreed.sum()), len(pairs), 0.0, config, others)
-        self.counts["images without help" if reason else "images that help"] += 1
-        if reason:
+        num = int(is_agreed.sum())
+        reason = refusal(num, len(pairs), 0.0, config, others)
+        if not reason and num < num_still:
+            reason = f"{num} matches agree, but {num_still} say that the sensor stands still"
+        self._said.append(not reason)
+        is_heard = not reason and sum(self._said) >= config.steady
+        self.counts["images that help" if is_heard else "images without help"] += 1
+        if not is_heard:
             return None
         residual = shifts[is_agreed] - shifts[is_agreed].mean(axis=0)
         variance = noise_variance(residual, 0.0, True, config, grid.resolution)

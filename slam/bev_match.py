@@ -53,20 +53,21 @@ def change_along(sight: Sight, axes: np.ndarray) -> np.ndarray:
     return least
 
 
-def pairs_near(now: Sight, before: Sight, expected: Expected, locked: float) -> np.ndarray:
+def pairs_near(now: Sight, before: Sight, expected: Expected, locked: float) -> tuple[np.ndarray, int]:
     """Pairs (P, 2) int64, rows of both, that are nearest to each other among those that the prediction allows.
 
-    Those are nearer than the reach to where they should lie. A keypoint that is more like one within `locked` px of
-    where that would lie without a motion is left out.
+    Those are nearer than the reach to where they should lie. Keypoints that are more like one within `locked` px of
+    where that would lie without a motion are left out; how many that are comes second.
     """
     if len(now.pixels) == 0 or len(before.pixels) == 0:
-        return np.zeros((0, 2), dtype=np.int64)
+        return np.zeros((0, 2), dtype=np.int64), 0
     is_near = _distances(now.pixels, expected.pixels) < expected.reach
     is_locked = _distances(now.pixels, expected.unmoved) < locked
     similarity = np.where(is_near | is_locked, now.descriptors @ before.descriptors.T, -np.inf)
     nearest, rows = similarity.argmax(axis=1), np.arange(len(similarity))
-    is_good = (similarity.argmax(axis=0)[nearest] == rows) & (is_near & ~is_locked)[rows, nearest]
-    return np.stack([rows[is_good], nearest[is_good]], axis=1).astype(np.int64)
+    is_mutual, is_still = similarity.argmax(axis=0)[nearest] == rows, is_locked[rows, nearest]
+    is_good = is_mutual & is_near[rows, nearest] & ~is_still
+    return np.stack([rows[is_good], nearest[is_good]], axis=1).astype(np.int64), int((is_mutual & is_still).sum())
 
 
 def common_shift(shifts: np.ndarray, distance: float) -> tuple[np.ndarray, int]:

@@ -144,7 +144,7 @@ class FilterConfig(Config):
 class BevTermConfig(Config):
     """When keypoints of bird's-eye images help the filter, and how much they are trusted."""
 
-    min_inliers: int = Field(10, ge=4, le=1000, description="Fewer matches that agree are left out.")
+    min_inliers: int = Field(8, ge=4, le=1000, description="Fewer matches that agree are left out.")
     min_ratio: float = Field(0.2, ge=0.0, le=1.0, description="A smaller share of the matches that agree is left out.")
     max_tilt_deg: float = Field(10.0, ge=0.0, le=45.0, description="Left out when the LiDAR is tilted more (deg).")
     noise: float = Field(1.0, gt=0.0, le=20.0, description="Least standard deviation (px) of a keypoint.")
@@ -167,7 +167,10 @@ class BevAidConfig(BevTermConfig):
     keyframe_distance: float = Field(1.0, gt=0.0, le=20.0, description="A new keyframe after so many metres,")
     keyframe_deg: float = Field(10.0, gt=0.0, le=90.0, description="or after so many degrees.")
     attention: float = Field(
-        1.5, ge=1.0, le=1e6, description="Images are looked at below so many times the least information."
+        2.5,
+        ge=1.0,
+        le=1e6,
+        description="Images are looked at, and heard instead of the scan, below so many times the least information.",
     )
     scans: int = Field(12, ge=1, le=100, description="The last scans make an image together, so many at most,")
     stretch: float = Field(
@@ -185,6 +188,9 @@ class BevAidConfig(BevTermConfig):
     )
     min_reach: float = Field(2.5, ge=0.5, le=50.0, description="Keypoints are sought so far (px) at least,")
     max_reach: float = Field(7.5, ge=0.5, le=50.0, description="and at most, from where the prediction has them.")
+    steady: int = Field(
+        5, ge=1, le=10, description="So many of the last ten images must have said something; single ones err."
+    )
     agreeing: float = Field(1.25, ge=0.2, le=10.0, description="Shifts so near (px) agree.")
 
     @model_validator(mode="after")

@@ -55,15 +55,25 @@ class ScanMeasurement:
         self.equations = equations
         if search:
             self.degeneracy = self._analysed(pose)
-        if not self.is_degenerate or self.keep_weak or equations.num_matches < self.config.filter.min_matches:
+        weak = self._open()
+        if not len(weak) or self.keep_weak or equations.num_matches < self.config.filter.min_matches:
             return equations
-        weak = self.degeneracy.weak_translation
         HtH, Htz = without_weak_translation(equations.HtH, equations.Htz, weak)
         if self.images is not None:
             told, pull = along_weak(self.images.linearise(*pose), equations.HtH, weak)
             HtH[:6, :6] += told * self.config.filter.point_variance  # the filter divides by it
             Htz[:6] += pull * self.config.filter.point_variance
         return replace(equations, HtH=HtH, Htz=Htz)
+
+    def _open(self) -> np.ndarray:
+        """Translations (K, 3) that the scan does not tell: the weak ones, with images also those that are nearly weak.
+
+        What little a scan says there comes from few edges, and errs together: it would outvote the images.
+        """
+        if self.images is None:
+            return self.degeneracy.weak_translation
+        values, vectors = np.linalg.eigh(self.degeneracy.translation)
+        return vectors.T[values < self.config.images.attention * self.config.registration.weak_translation]
 
     def _analysed(self, pose: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> Degeneracy:
         """What the scan does not determine. All matches count alike: weights prefer smooth surfaces to rough ones."""

@@ -70,13 +70,11 @@ class Match:
 
     @property
     def score(self) -> float:
-        """What speaks for the same place: keypoints that agree, fewer where the alignment says that it is far.
+        """What speaks for the same place: how many keypoints agree; 0 where the alignment is refused.
 
-        0 where the alignment is refused. Candidates of the index are best ranked by it.
+        Candidates of the index are best ranked by it.
         """
-        if not self.planar.is_accepted:
-            return 0.0
-        return self.planar.num_inliers / (1.0 + float(np.linalg.norm(self.planar.shift)))
+        return float(self.planar.num_inliers) if self.planar.is_accepted else 0.0
 
 
 def compare(query: Landmarks, reference: Landmarks, config: PlaceConfig) -> Match:

@@ -89,19 +89,22 @@ def by_network(places: Sequence[Place]) -> np.ndarray:
     return vectors @ vectors.T
 
 
-def reranked(drive: Drive, places: Sequence[Place], config: PlaceConfig, count: int) -> np.ndarray:
+def reranked(
+    drive: Drive, places: Sequence[Place], config: PlaceConfig, count: int, radius: float = RADIUS
+) -> np.ndarray:
     """Similarity (V, V) by the global descriptors, but of the `count` best by how many keypoints agree in the plane.
 
-    This is what a robot does: candidates by the index, then their images.
+    This is what a robot does: candidates by the index, then their images. A place that the alignment itself puts
+    farther away than `radius` (m) is no answer to what lies within it.
     """
     similarity = by_network(places)
     found = similarity.copy()
     for query in np.flatnonzero(drive.eligible.any(axis=1)).tolist():
         columns = np.flatnonzero(drive.eligible[query])
         for row in columns[np.argsort(-similarity[query, columns], kind="stable")[:count]].tolist():
-            score = compare(places[query].landmarks, places[row].landmarks, config).score
-            if score > 0.0:
-                found[query, row] = 1.0 + score
+            match = compare(places[query].landmarks, places[row].landmarks, config)
+            if match.score > 0.0 and np.linalg.norm(match.planar.shift) <= radius:
+                found[query, row] = 1.0 + match.score
     return found
 
 

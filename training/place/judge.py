@@ -51,7 +51,9 @@ def main(models: tuple[str, ...], real: Path | None) -> None:
             places = [described(drive, describer) for drive in drives]
             known = {id(drive): found for drive, found in zip(drives, places)}
             tell(model, name, scores_of(drives, partial(similarity, known), radius))
-            tell(f"{model}, images compared,", name, scores_of(drives, partial(compared, known, config), radius))
+            tell(
+                f"{model}, images compared,", name, scores_of(drives, partial(compared, known, config, radius), radius)
+            )
             right, wrong, num = alignments(drives, places, config)
             click.echo(f"{model} {name}: of {num} pairs of near images {right} aligned, {wrong} wrongly")
 
@@ -61,9 +63,9 @@ def similarity(known: dict[int, list[Place]], drive: Drive) -> np.ndarray:
     return by_network(known[id(drive)])
 
 
-def compared(known: dict[int, list[Place]], config: PlaceConfig, drive: Drive) -> np.ndarray:
+def compared(known: dict[int, list[Place]], config: PlaceConfig, radius: float, drive: Drive) -> np.ndarray:
     """Of the places of a drive, after their images have been aligned."""
-    return reranked(drive, known[id(drive)], config, config.index.candidates)
+    return reranked(drive, known[id(drive)], config, config.index.candidates, radius)
 
 
 def alignments(drives: list[Drive], places: list[list[Place]], config: PlaceConfig) -> tuple[int, int, int]:

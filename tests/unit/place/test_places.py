@@ -97,7 +97,7 @@ def test_the_eye_of_the_odometry_finds_keypoints_of_what_stands_again(describer)
     turned = planar(before)[:2, :2] @ metres.T + planar(before)[:2, 2:]
     there = np.linalg.solve(planar(now)[:2, :2], turned - planar(now)[:2, 2:]).T
     expected = pixels_of(np.column_stack([there, np.zeros(len(there))]), eye.grid)
-    pairs = pairs_near(second, first, Expected(expected, first.pixels, 6.0), 1.5)
+    pairs, _ = pairs_near(second, first, Expected(expected, first.pixels, 6.0), 1.5)
     shifts = second.pixels[pairs[:, 0]] - expected[pairs[:, 1]]
     is_agreed, others = common_shift(shifts, 1.25)
     assert is_agreed.sum() > max(20, 0.4 * len(pairs), 2 * others)

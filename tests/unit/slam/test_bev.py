@@ -106,7 +106,7 @@ def test_noise_follows_the_scatter_and_the_tilt_of_images_that_are_not_level():
     [
         (50, 100, 0.0, 30, ""),
         (50, 100, -0.3, 0, "tilted"),
-        (9, 9, 0.0, 0, "fewer"),
+        (7, 7, 0.0, 0, "fewer"),
         (15, 100, 0.0, 0, "share"),
         (30, 100, 0.0, 25, "another motion"),
     ],

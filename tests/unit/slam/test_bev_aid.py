@@ -116,7 +116,7 @@ def test_where_walls_say_enough_images_are_not_looked_at_and_change_nothing():
 
 
 def test_too_few_matches_are_left_out_and_counted(tunnel):
-    eye = PillarEye(tunnel, num_pillars=9)
+    eye = PillarEye(tunnel, num_pillars=7)
     core, with_images = driven(tunnel, aided(eye), eye)
     _, without = driven(tunnel, None)
     assert "images that help" not in core.counters()

@@ -19,7 +19,8 @@ import numpy as np
 from benchmarks.options import BenchOptions
 from benchmarks.peers import OURS
 from benchmarks.result import Result, Target, target
-from slam.maps.folder import CARD, MapFolder
+from slam.maps.card import CARD
+from slam.maps.folder import MapFolder
 from slam.maps.keyframe import Keyframe
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,8 +14,9 @@ from perception.io.ply import write_ply
 from perception.io.trajectories import write_tum
 from slam.graph.factors import Between, information_of
 from slam.graph.g2o import write_g2o
+from slam.maps.card import CARD
 from slam.maps.cloud import map_cloud
-from slam.maps.folder import CARD, MapFolder
+from slam.maps.folder import MapFolder
 from slam.maps.grid import FREE, OCCUPIED, FloorGrid, OccupancyTiles
 from slam.maps.merge import MapLoop
 

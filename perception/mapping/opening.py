@@ -10,7 +10,8 @@ from perception.mapping.config import MappingConfig
 from perception.mapping.map_localization import MapLocalization
 from perception.mapping.mapper import Mapper
 from perception.mapping.opened import opened
-from slam.maps.folder import CARD, MapFolder
+from slam.maps.card import CARD
+from slam.maps.folder import MapFolder
 
 TEMPORARY = "perception-map-"  # begins the names of temporary maps
 Progress = Callable[[int, int], None]

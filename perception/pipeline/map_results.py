@@ -14,7 +14,8 @@ from perception.io.maps import map_grid, write_grid
 from perception.io.trajectories import write_tum
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.map_run import MapRun
-from slam.maps.folder import CARD, JOURNAL, MapFolder
+from slam.maps.card import CARD
+from slam.maps.folder import JOURNAL, MapFolder
 
 FOLDER, TRAJECTORY, GRID, PICTURE = "map", "map.tum", "map.pgm", "map.png"
 

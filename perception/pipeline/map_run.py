@@ -14,7 +14,8 @@ from perception.mapping.config import MappingConfig
 from perception.mapping.loops import ACCEPTED, WAITS
 from perception.mapping.opening import begins_anew
 from perception.mapping.types import LoopReport, MapGrid, MapOdom, MapPath
-from slam.maps.folder import CARD, MapFolder
+from slam.maps.card import CARD
+from slam.maps.folder import MapFolder
 from slam.maps.grid import FloorGrid
 
 UNDONE = "undone"  # of a `LoopReport`

@@ -15,38 +15,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
-from perception.core.config import Config, validated
-from perception.core.errors import ConfigError, InvalidInput, MapError
+from perception.core.config import validated
+from perception.core.errors import InvalidInput, MapError
 from perception.core.files import inside, write_atomic
 from perception.core.geometry import inverse
 from slam.graph.factors import MAX_ID, check_pose, poses_of
 from slam.graph.journal import Entry
 from slam.maps.arrays import read_arrays, write_arrays
+from slam.maps.card import CARD, VERSION, MapCard, read_card
 from slam.maps.config import MapsConfig
 from slam.maps.factor_records import factor_of, factor_record
 from slam.maps.keyframe import Keyframe, read_keyframe, write_keyframe
 from slam.maps.records import Record, RecordWriter, read_records
 
-VERSION = 1
-CARD, CONFIG, JOURNAL, POSES, LOCK = "map.json", "config.yaml", "journal.bin", "poses.pma", "lock"
+CONFIG, JOURNAL, POSES, LOCK = "config.yaml", "journal.bin", "poses.pma", "lock"
 GRID = "grid"
 PER_FOLDER = 1000  # keyframes
 MB = 1 << 20
 log = logging.getLogger(__name__)
-
-
-class MapCard(Config):
-    """`map.json`."""
-
-    format: Literal["perception-map"] = Field("perception-map", description="What this is.")
-    version: int = Field(VERSION, ge=1, description="Of the format.")
-    map_id: str = Field(pattern="^[0-9a-f]{32}$", description="Its own number.")
-    name: str = Field("", max_length=200, description="For people.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +59,7 @@ class MapFolder:
     def __init__(self, path: Path, config: MapsConfig | None = None, is_writable: bool = False) -> None:
         """Opens a map. Raises `MapError` naming file, field and remedy."""
         self.path, self.config, self.is_writable = Path(path), config or MapsConfig(), is_writable
-        self.card = _card(self.path)
+        self.card = read_card(self.path)
         self.keyframes: dict[int, KeyframeInfo] = {}
         self.undone: dict[int, str] = {}
         self.judged_until = -1
@@ -368,25 +358,6 @@ def _problem(check: Callable[[], object]) -> str | None:
     except MapError as error:
         return str(error)
     return None
-
-
-def _card(path: Path) -> MapCard:
-    import json
-
-    file = path / CARD
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MapError(f"{file}: is not there; {path} is no map, give the folder that holds {CARD}") from None
-    except (OSError, ValueError) as error:
-        raise MapError(f"{file}: cannot be read ({error}); restore it from a copy of the map") from None
-    version = values.get("version") if isinstance(values, dict) else None
-    if isinstance(version, int) and version > VERSION:
-        raise MapError(f"{file}: version is {version}, this program reads up to {VERSION}; update it")
-    try:
-        return validated(MapCard, values)
-    except ConfigError as error:
-        raise MapError(f"{file}: {error}; restore it from a copy of the map") from None
 
 
 def _locked(path: Path) -> int:

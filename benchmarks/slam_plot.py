@@ -33,7 +33,7 @@ def plot(result: Result) -> bytes:
         axes.set_ylim(0.0, 104.0)
         axes.grid(visible=True, alpha=0.25)
         if column:
-            axes.legend(fontsize=7, loc="lower left")
+            axes.legend(fontsize=7, loc="upper right")
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()

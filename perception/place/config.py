@@ -123,6 +123,9 @@ class VerificationConfig(Config):
         0.5, ge=0.05, le=5.0, description="Points so near (m) to the other side overlap it."
     )
     min_overlap: float = Field(0.6, ge=0.0, le=1.0, description="Least share of the query's points that overlap.")
+    min_standing: float = Field(
+        0.85, ge=0.0, le=1.0, description="Likewise of those above the ground, which is alike everywhere."
+    )
     max_residual: float = Field(0.2, gt=0.0, le=2.0, description="Largest RMS distance (m) of matches from planes.")
     max_correction: float = Field(3.0, gt=0.0, le=50.0, description="Largest change (m) of what the images said.")
     max_correction_deg: float = Field(8.0, gt=0.0, le=90.0, description="Largest change (deg) of what the images said.")

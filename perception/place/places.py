@@ -14,6 +14,8 @@ from perception.place.descriptors import PlaceNetwork
 from perception.place.keypoints import find_keypoints, match_descriptors
 from perception.place.registration2d import Planar, align
 
+NEAR = 5.0  # m: a place that the alignment puts as far away counts half
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Landmarks:
@@ -70,11 +72,13 @@ class Match:
 
     @property
     def score(self) -> float:
-        """What speaks for the same place: how many keypoints agree; 0 where the alignment is refused.
+        """What speaks for the same place: keypoints that agree, fewer where the alignment says that it is far.
 
-        Candidates of the index are best ranked by it.
+        0 where the alignment is refused. Candidates of the index are best ranked by it.
         """
-        return float(self.planar.num_inliers) if self.planar.is_accepted else 0.0
+        if not self.planar.is_accepted:
+            return 0.0
+        return self.planar.num_inliers / (1.0 + float(self.planar.shift @ self.planar.shift) / NEAR**2)
 
 
 def compare(query: Landmarks, reference: Landmarks, config: PlaceConfig) -> Match:

@@ -24,6 +24,7 @@ from slam.registration import NormalEquations, Registration
 CONVERGED = 1e-4  # m, rad: a smaller step ends a stage
 MIN_MATCHES = 50  # points on planes, of a registration that can be judged
 LOOSE_PLANE, TIGHT_PLANE = (0.25, 4.0), (0.08, 10.0)  # largest deviation (m) and least ratio of variances of planes
+LOWEST, GROUND = 0.05, 0.4  # share of the points that is ground for certain; so much (m) higher it is none
 SMALL = 1e-9
 MAX_POINTS, MAX_VOXELS = 10_000, 1 << 20  # of a voxel that is final, of a map
 
@@ -102,7 +103,10 @@ def _judged(
 ) -> Verification:
     """The verdict on a registration, by the first check that fails."""
     moved = (query @ T[:3, :3].T + T[:3, 3]).astype(np.float32)
-    overlap = float(np.isfinite(nearest_distances(moved, reference, config.overlap_distance)).mean())
+    is_there = np.isfinite(nearest_distances(moved, reference, config.overlap_distance))
+    overlap = float(is_there.mean())
+    is_standing = moved[:, 2] > np.quantile(moved[:, 2], LOWEST) + GROUND
+    standing = float(is_there[is_standing].mean()) if is_standing.any() else overlap
     residual = float(np.sqrt(equations.sum_squared_residual / equations.num_matches))
     correction = inverse(T_before) @ T
     shift, turn = float(np.linalg.norm(correction[:3, 3])), np.degrees(np.linalg.norm(log_so3(correction[:3, :3])))
@@ -112,6 +116,8 @@ def _judged(
         return _no(found, Verdict.FAR_CORRECTION, f"moved by {shift:.2f} m and {turn:.1f} deg")
     if overlap < config.min_overlap:
         return _no(found, Verdict.LOW_OVERLAP, f"{overlap:.2f}, at least {config.min_overlap}")
+    if standing < config.min_standing:
+        return _no(found, Verdict.LOW_OVERLAP, f"{standing:.2f} above the ground, at least {config.min_standing}")
     if residual > config.max_residual:
         return _no(found, Verdict.LARGE_RESIDUAL, f"{residual:.3f} m, at most {config.max_residual} m")
     if degeneracy.is_degenerate:

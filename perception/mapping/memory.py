@@ -18,9 +18,9 @@ from perception.place.bev_image import cell_centres
 from perception.place.index import DescriptorIndex, PlaceIndex
 from perception.place.places import Landmarks, Place, PlaceDescriber
 from slam.bev_aid import level
-from slam.graph.factors import Between
 from slam.maps.folder import MapFolder
 from slam.maps.keyframe import Keyframe
+from slam.maps.sessions import sessions_of
 
 GLOBAL, LOCAL, KEYPOINTS, ORIGIN = "global", "local", "keypoints", "origin"  # names of stored arrays
 DIGEST = 16  # bytes of what says by which network descriptors were made
@@ -60,7 +60,7 @@ class PlaceMemory:
 
     def restore(self, on_keyframe: Callable[[int, int], None] = lambda done, total: None) -> int:
         """Everything that the map holds; returns how many descriptors had to be made anew. Raises `MapError`."""
-        anew, path, last, starts = 0, 0.0, None, starts_of(self.folder)
+        anew, path, last, starts = 0, 0.0, None, {int(ids[0]) for ids in sessions_of(self.folder)}
         for number in sorted(self.folder.keyframes):
             if last is not None and number in starts:
                 self.begin_session()
@@ -182,18 +182,6 @@ def level_of(T_odom_base: np.ndarray, T_base_lidar: np.ndarray) -> np.ndarray:
 def with_place(keyframe: Keyframe, place: Place, memory: PlaceMemory) -> Keyframe:
     """The keyframe with what is kept of its place."""
     return replace(keyframe, descriptors={**keyframe.descriptors, **memory.stored(place)})
-
-
-def starts_of(folder: MapFolder) -> set[int]:
-    """Keyframes that begin a session: no odometry leads to them from the keyframe before."""
-    led = {
-        entry.factor.to_id
-        for entry in folder.entries()
-        if isinstance(entry.factor, Between)
-        and entry.factor.kind == "odometry"
-        and entry.factor.from_id == entry.factor.to_id - 1
-    }
-    return set(folder.keyframes) - led
 
 
 def origin_of(describer: PlaceDescriber) -> np.ndarray:

@@ -95,7 +95,7 @@ class IndexConfig(Config):
     )
     is_compressed: bool = Field(False, description="Inverted lists hold codes of bytes (PQ) instead of the vectors.")
     code_bytes: int = Field(64, ge=1, le=1024, description="Of a code; the length of a descriptor is its multiple.")
-    probes: int = Field(24, ge=1, le=65_536, description="Lists, of 4 sqrt(N), that a query looks at.")
+    probes: int = Field(64, ge=1, le=65_536, description="Lists, of 4 sqrt(N), that a query looks at.")
     links: int = Field(32, ge=4, le=256, description="Of each place in the graph of neighbours.")
     effort: int = Field(128, ge=8, le=65_536, description="Places that a query of the graph keeps in view.")
     retrain_growth: float = Field(4.0, ge=1.1, le=100.0, description="Lists are trained anew after growing so much.")

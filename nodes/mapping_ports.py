@@ -132,12 +132,16 @@ class CommandPort(InputPort):
         self._ask("relocalize", "relocalize", None, partial(_tell, response, send))
 
     def _load(self, request: LoadMap.Request, response: LoadMap.Response, send: Callable[[Any], None]) -> None:
-        folder = folder_of(request.map_url)
-
         def done(is_done: bool, text: str) -> None:
             response.result = load_result(is_done, folder)
             send(response)
 
+        folder = ""
+        try:
+            folder = folder_of(request.map_url)
+        except InvalidInput as error:
+            self._refuse("load_map", str(error), done)
+            return
         self._ask("load_map", "load", folder, done)
 
     def _set_pose(self, request: SetMap.Request, response: SetMap.Response, send: Callable[[Any], None]) -> None:
@@ -258,14 +262,19 @@ class OdomPlace:
 
     def at(self, stamp_ns: int, hold_ns: int) -> np.ndarray | None:
         """`T_map_odom` (4, 4) for the odometry at `stamp_ns`; None where mapping has said nothing for `hold_ns`."""
-        self._span_ns = (self._span_ns[0] if self._span_ns else stamp_ns, stamp_ns)
-        known = self._known
-        return known.T_map_odom if known is not None and stamp_ns - known.stamp_ns <= hold_ns else None
+        first_ns = self._span_ns[0] if self._span_ns else stamp_ns
+        self._span_ns, known = (first_ns, stamp_ns), self._known
+        if known is None or known.stamp_ns < first_ns:  # mapping may still say something of the odometry before
+            return None
+        return known.T_map_odom if stamp_ns - known.stamp_ns <= hold_ns else None
 
 
 def folder_of(map_url: str) -> str:
-    """The folder that a URL or a plain path names."""
-    url = urlparse(map_url)
+    """The folder that a URL or a plain path names. Raises `InvalidInput`."""
+    try:
+        url = urlparse(map_url)
+    except ValueError as error:
+        raise InvalidInput(f"map_url: {map_url!r} is no URL ({error}); give a path or file://") from None
     return unquote(url.path) if url.scheme == "file" else map_url
 
 
@@ -273,9 +282,11 @@ def load_result(is_done: bool, folder: str) -> int:
     """The code of an answer to `LoadMap`."""
     if is_done:
         return LoadMap.Response.RESULT_SUCCESS
-    if not Path(folder).is_dir():
-        return LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST
-    return LoadMap.Response.RESULT_INVALID_MAP_DATA
+    try:
+        is_there = Path(folder).is_dir()
+    except OSError:  # it may not be looked at, or its name is too long
+        is_there = False
+    return LoadMap.Response.RESULT_INVALID_MAP_DATA if is_there else LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST
 
 
 def _tell(response: Trigger.Response, send: Callable[[Any], None], is_done: bool, text: str) -> None:

@@ -150,9 +150,12 @@ def test_what_is_said_of_an_odometry_that_has_ended_places_nothing():
 def test_a_map_is_named_by_path_or_url():
     assert folder_of("/maps/a b") == "/maps/a b"
     assert folder_of("file:///maps/a%20b") == "/maps/a b"
+    with pytest.raises(InvalidInput, match="is no URL"):
+        folder_of("file://[maps")
 
 
 def test_the_code_of_an_answer_tells_a_missing_map_from_a_damaged_one(tmp_path):
     assert load_result(True, str(tmp_path)) == LoadMap.Response.RESULT_SUCCESS
     assert load_result(False, str(tmp_path)) == LoadMap.Response.RESULT_INVALID_MAP_DATA
+    assert load_result(False, "/" + 300 * "x") == LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST
     assert load_result(False, str(tmp_path / "none")) == LoadMap.Response.RESULT_MAP_DOES_NOT_EXIST

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from perception.core.errors import MapError
 from perception.core.files import write_atomic
 from perception.core.geometry import apply, log_so3
 from perception.kernels.floor_rays import HIT, PASSED, draw_scan
@@ -127,7 +128,10 @@ class OccupancyTiles:
         path = self.place / DRAWN
         if not path.exists():
             return False
-        arrays, meta = read_arrays(path)
+        try:
+            arrays, meta = read_arrays(path)
+        except MapError:  # a power failure may damage what is not durable; all is drawn anew
+            return False
         if meta.get("config") != self.config.model_dump(mode="json"):
             path.unlink()
             return False

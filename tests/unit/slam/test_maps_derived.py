@@ -67,6 +67,10 @@ def test_after_a_loop_the_grid_is_the_one_that_drawing_anew_gives(room, tmp_path
     assert same(again.grid(), fresh.grid())
     (tmp_path / "a" / "busy").write_bytes(b"")  # as an end in the middle of an update leaves it
     assert OccupancyTiles(folder, GRID, tmp_path / "a").update(ids, moved) == 16
+    (tmp_path / "a" / "drawn.pma").write_bytes(b"")  # as a power failure may leave what does not wait for the disk
+    again = OccupancyTiles(folder, GRID, tmp_path / "a")
+    assert again.update(ids, moved) == 16
+    assert same(again.grid(), fresh.grid())
 
 
 def test_tiles_beyond_the_bound_are_on_the_disk_and_change_nothing(room, tmp_path):

@@ -50,7 +50,7 @@ class Localizer:
         T_map_base = placed(best, pose_of)
         T_map_odom = T_map_base @ inverse(view.keyframe.T_odom_base)
         before = sum(self._is_near(T_map_odom, T) for T in self._before)
-        self._before = [*self._before[1 - self.config.localization.lost_after :], T_map_odom]
+        self._before = [*self._before, T_map_odom][-limits.lost_after :]
         support = len(agreed) + before
         if support < limits.min_support and best.verification.overlap < limits.sure_overlap:
             self.reason = f"{support} of {limits.min_support} places agree"

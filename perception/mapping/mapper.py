@@ -58,10 +58,10 @@ class Mapper:
         """
         self.map, self.config, self.has_gravity = open_map, open_map.config, has_gravity
         self.is_temporary = is_temporary
+        self.grid = OccupancyTiles(open_map.folder) if self.config.is_grid else None  # may raise: before the process
         self.graph = GraphProcess(self.config.graph, open_map.folder, is_single=self.config.is_deterministic)
         self.loops = LoopFinder(self.config, open_map.memory)
         self.fixes, self.wheels = Fixes(self.config.graph), Wheels(self.config.graph)
-        self.grid = OccupancyTiles(open_map.folder) if self.config.is_grid else None
         self.events: Counter[str] = Counter()
         self.T_map_odom: np.ndarray | None = None  # None: the place in the map is not known
         self._next_id = open_map.folder.next_keyframe_id() + bool(len(open_map.folder))

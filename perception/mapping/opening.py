@@ -1,5 +1,6 @@
 """How mapping begins: the folder that a configuration names, or a temporary one, opened by what `mode` asks for."""
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,8 @@ def open_mapper(
         return Mapper(opened(config, rig, folder, on_keyframe), rig.has_imu, is_temporary=not config.folder)
     except BaseException:
         folder.close()
+        if not config.folder:
+            shutil.rmtree(folder.path, ignore_errors=True)
         raise
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from perception.core.errors import InvalidInput
 from perception.core.geometry import inverse
 from perception.mapping.config import MappingConfig
 from perception.mapping.loops import LoopFinder
@@ -45,7 +46,7 @@ class MapMerger:
         """Places that the other map shares with this one, those first with which most others agree."""
         poses, other_poses, offset = _table(self.folder), _table(other), self.folder.next_keyframe_id()
         finder, session, found = LoopFinder(self.config, self.memory), -1, []
-        for done, view in enumerate(self._views(other), start=1):
+        for done, view in enumerate(self._views(other, offset), start=1):
             if view.session != session:
                 finder.begin_session()
                 session = view.session
@@ -57,9 +58,9 @@ class MapMerger:
 
     def join(self, other: MapFolder, loops: Sequence[MapLoop]) -> tuple[int, int]:
         """Take the other map in; returns how many of the loops are kept, and how many contradicted."""
-        views, session = list(self._views(other)), -1
+        offset, session = self.folder.next_keyframe_id(), -1
         result = join(self.folder, other, None, loops, self.config.graph)
-        for view in views:
+        for view in self._views(other, offset):  # one after the other: their clouds are not all in memory
             if view.session != session:
                 self.memory.begin_session()
                 session = view.session
@@ -71,9 +72,9 @@ class MapMerger:
     def _min_support(self) -> int:
         return self.config.localization.min_support
 
-    def _views(self, other: MapFolder) -> Iterator[View]:
-        """The keyframes of the other map, with the numbers that they get in this one."""
-        memory, offset = PlaceMemory(self.config, other, self.describer), self.folder.next_keyframe_id()
+    def _views(self, other: MapFolder, offset: int) -> Iterator[View]:
+        """The keyframes of the other map, with the numbers that they get in this one, from `offset` on."""
+        memory = PlaceMemory(self.config, other, self.describer)
         memory.restore()
         for number in sorted(other.keyframes):
             keyframe = replace(other.load(number), keyframe_id=number + offset)
@@ -99,6 +100,8 @@ def merge_maps(
     Raises `MapError`, `InvalidInput`, `ModelError` and as `make_runtime`.
     """
     waiting = {name: MapFolder(path, config.maps) for name, path in zip(_names(paths), paths)}
+    if not len(next(iter(waiting.values()))):
+        raise InvalidInput(f"{paths[0]}: holds no keyframe; there is nothing to merge")
     network = open_place_network(config.place.network, config.place.bev.side)
     try:
         describer = PlaceDescriber(config.place, network)

@@ -58,11 +58,12 @@ def jobs_of(
     recordings: Sequence[Path], out: Path, arguments: Sequence[str] = (), settings: str = "", retries: int = 1
 ) -> list[Job]:
     """A job for each recording; two of one name get numbers. `settings`: the resolved configuration, as text."""
-    names: dict[str, int] = {}
+    names: set[str] = set()
     jobs = []
     for path in (Path(recording).resolve() for recording in recordings):
-        names[path.name] = names.get(path.name, 0) + 1
-        name = path.name if names[path.name] == 1 else f"{path.name}-{names[path.name]}"
+        tried = (path.name, *(f"{path.name}-{number}" for number in range(2, len(names) + 2)))
+        name = next(name for name in tried if name not in names)
+        names.add(name)
         fingerprint = fingerprint_of(path, (*arguments, settings))
         jobs.append(Job(name, str(path), str(Path(out).resolve()), tuple(arguments), fingerprint, retries))
     return jobs

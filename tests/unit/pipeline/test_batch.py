@@ -105,6 +105,13 @@ def test_what_a_killed_batch_left_half_done_goes(jobs, monkeypatch):
     assert not stale.exists()
 
 
+def test_recordings_of_one_name_get_folders_of_their_own(tmp_path):
+    paths = [tmp_path / name for name in ("a/drive", "b/drive", "c/drive-2", "d/drive")]
+    for path in paths:
+        path.mkdir(parents=True)
+    assert [job.name for job in batch.jobs_of(paths, tmp_path)] == ["drive", "drive-2", "drive-2-2", "drive-3"]
+
+
 def test_shards_cover_all_recordings_once(jobs):
     parts = [batch.shard_of(jobs, f"{i}/2") for i in (1, 2)]
     assert sorted(job.name for part in parts for job in part) == ["a", "a-2", "b"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from perception.core.errors import MapError
 from perception.core.files import write_atomic
-from perception.core.geometry import apply, log_so3
+from perception.core.geometry import apply
 from perception.kernels.floor_rays import HIT, PASSED, draw_scan
 from slam.maps.arrays import read_arrays, write_arrays
 from slam.maps.config import GridConfig
@@ -23,6 +23,7 @@ from slam.maps.tiles import TileStore
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100  # as in nav_msgs/OccupancyGrid
 TILES, DRAWN, BUSY = "tiles", "drawn.pma", "busy"
 LIMIT = 32768  # cells from the origin in any direction
+NOWHERE = np.full((4, 4), np.nan)  # pose of a keyframe that is not drawn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +67,7 @@ class OccupancyTiles:
         """
         where = dict(zip(ids.tolist(), poses))
         gone = [number for number in self._drawn if number not in where]
-        moved = [number for number, T in where.items() if number not in self._drawn or self._has_moved(number, T)]
+        moved = self._moved(ids, poses)
         self.num_waiting = len(moved) - len(moved[:limit])
         moved = moved[:limit]
         if not gone and not moved:
@@ -109,11 +110,14 @@ class OccupancyTiles:
         if max(abs(column), abs(row)) < LIMIT:
             self.tiles.add(column, row, sign * np.stack([codes == HIT, codes == PASSED]).astype(np.int32))
 
-    def _has_moved(self, number: int, T: np.ndarray) -> bool:
-        old = self._drawn[number]
-        turn = float(np.linalg.norm(log_so3(old[:3, :3].T @ T[:3, :3])))
-        shift = float(np.linalg.norm(old[:3, 3] - T[:3, 3]))
-        return shift > self.config.min_shift or turn > np.deg2rad(self.config.min_turn_deg)
+    def _moved(self, ids: np.ndarray, poses: np.ndarray) -> list[int]:
+        """Keyframes that are not drawn, or elsewhere; all at once, as it is asked at every scan of a large map."""
+        old = np.array([self._drawn.get(number, NOWHERE) for number in ids.tolist()]).reshape(-1, 4, 4)
+        shift = np.linalg.norm(old[:, :3, 3] - poses[:, :3, 3], axis=1)
+        chord = np.linalg.norm(old[:, :3, :3] - poses[:, :3, :3], axis=(1, 2))  # sqrt(8) sin(turn / 2)
+        most = np.sqrt(8.0) * np.sin(0.5 * np.deg2rad(self.config.min_turn_deg))
+        moved: list[int] = ids[~((shift <= self.config.min_shift) & (chord <= most))].tolist()
+        return moved
 
     def _save(self) -> None:
         """Tiles first, then what they hold; the mark goes last, so that an end between them is noticed."""

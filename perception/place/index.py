@@ -19,7 +19,7 @@ from perception.place.config import IndexConfig
 FIRST_ROOM = 256  # descriptors
 SEED = 1234  # of k-means inside FAISS
 LIST_FACTOR = 4.0  # lists per square root of the number of places
-POINTS_PER_LIST = 64  # that k-means sees at most
+POINTS_PER_LIST, ROUNDS = 40, 10  # of k-means: what it sees at most of each list, and how often
 PQ_BITS = 8
 
 
@@ -155,7 +155,7 @@ class DescriptorIndex:
             index = self._faiss.IndexIVFPQ(coarse, *size, metric)
         else:
             index = self._faiss.IndexIVFFlat(coarse, self.dimensions, num_lists, metric)
-        index.cp.seed, index.cp.max_points_per_centroid = SEED, POINTS_PER_LIST
+        index.cp.seed, index.cp.max_points_per_centroid, index.cp.niter = SEED, POINTS_PER_LIST, ROUNDS
         rows = np.linspace(0, self._count - 1, min(self._count, POINTS_PER_LIST * num_lists)).astype(np.int64)
         index.train(self.vectors[rows])
         index.own_fields, self._coarse = False, coarse  # Python keeps the quantiser alive

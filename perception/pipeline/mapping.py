@@ -126,7 +126,7 @@ class MappingStage:
         if folder:
             MapFolder(Path(folder), config.maps).close()
         before = self.mapper
-        if folder and folder == self.config.folder:
+        if folder and self.config.folder and Path(folder).resolve() == Path(self.config.folder).resolve():
             before.close()  # one process may write a map at a time
             self.mapper = self._opened(config)
         else:

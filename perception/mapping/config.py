@@ -51,7 +51,9 @@ class LocalizationConfig(Config):
     max_waiting: int = Field(
         50, ge=1, le=10_000, description="Keyframes that wait for a place in the map; then the oldest is dropped."
     )
-    lost_after: int = Field(5, ge=1, le=1000, description="Scans in a row that do not fit the map: it is sought anew.")
+    lost_after: int = Field(
+        5, ge=1, le=1000, description="Keyframes in a row that do not fit the map: the place is sought anew."
+    )
 
 
 class MappingConfig(Config):

@@ -101,6 +101,7 @@ class Mapper:
         self.events[f"sessions: {reason}"] += 1
         self._next_id += 1  # a gap in the numbers tells sessions apart
         self.T_map_odom, self._last, self._given = None, None, None
+        self._saved_ns = self._drawn_ns = 0  # the clock may have been moved back
         self.events["keyframes without a place"] += len(self._waiting)
         self._waiting.clear()
         for part in (self.map.memory, self.map.maker, self.map.localizer, self.loops):

@@ -77,7 +77,10 @@ def measure(options: BenchOptions, result: Result) -> None:
     ours = dict(zip((*names, *real), found[len(kiss) :]))
     for name in names:
         reference = clouds.read(sources[name]).reference
-        add_outcome(result, name, ours[name], reference, LIMITS)
+        if isinstance(run_of := ours[name], Outcome):
+            add_outcome(result, name, run_of, reference, LIMITS)
+        else:
+            result.add(OURS, name, WRONG, None, f"not measured: {run_of}")
         if name in kiss:
             _add_kiss_slam(result, name, kiss[name], reference)
     for name in REAL:

@@ -23,7 +23,7 @@ from perception.mapping.memory import View
 from perception.mapping.opened import OpenMap
 from perception.mapping.sensors import Fixes, Wheels
 from perception.mapping.types import AntennaFix, LoopReport, MapGrid, MapOdom, WheelTwist
-from slam.graph.factors import Attitude, Between, Factor, Prior, information_of
+from slam.graph.factors import Attitude, Between, Factor, Position, Prior, information_of
 from slam.graph.messages import GraphResult
 from slam.graph.noise import odometry_factor
 from slam.graph.process import GraphProcess
@@ -62,6 +62,7 @@ class Mapper:
         self.graph = GraphProcess(self.config.graph, open_map.folder, is_single=self.config.is_deterministic)
         self.loops = LoopFinder(self.config, open_map.memory)
         self.fixes, self.wheels = Fixes(self.config.graph), Wheels(self.config.graph)
+        self._has_fixes = any(isinstance(entry.factor, Position) for entry in open_map.folder.entries())
         self.events: Counter[str] = Counter()
         self.T_map_odom: np.ndarray | None = None  # None: the place in the map is not known
         self._next_id = open_map.folder.next_keyframe_id() + bool(len(open_map.folder))
@@ -69,6 +70,7 @@ class Mapper:
         self._latest: Odometry | None = None
         self._waiting: deque[tuple[View, Odometry]] = deque()
         self._given: np.ndarray | None = None  # T_map_odom that somebody said
+        self._tied: Anchor | None = None  # what holds the first keyframe of the session; None: a prior
         self._saved_ns = self._drawn_ns = 0
         self._is_drawn = False
 
@@ -89,7 +91,13 @@ class Mapper:
         return outputs + self._pose(odometry)
 
     def add_fix(self, item: AntennaFix) -> None:
-        """A satellite fix; it counts when the odometry of its time has come."""
+        """A satellite fix; it counts when the odometry of its time has come.
+
+        Not in a map that an earlier run has given fixes: where its level frame began is not kept.
+        """
+        if self._has_fixes:
+            self.events["fixes: of another origin than those of the map"] += 1
+            return
         self.fixes.add(item)
 
     def add_wheels(self, twist: WheelTwist) -> None:
@@ -166,15 +174,21 @@ class Mapper:
     # -- details ---------------------------------------------------------------------------------------------------
 
     def _keyframe(self, update: OdometryUpdate) -> list[LoopReport]:
+        """A keyframe waits for the place of the session; then all that wait go into the map, each only once."""
         view = self.map.maker.make(update, self._number)
-        if self.T_map_odom is not None:
-            return self._insert(view, update.odometry, None, is_seeking=True)
         self._waiting.append((view, update.odometry))
-        if len(self._waiting) > self.config.localization.max_waiting:
-            self._waiting.popleft()
-            self.events["keyframes without a place"] += 1
-        anchor, is_known = self._anchor(view)
-        return self._settled(anchor) if is_known else []
+        if self.T_map_odom is None:
+            if len(self._waiting) > self.config.localization.max_waiting:
+                self._waiting.popleft()
+                self.events["keyframes without a place"] += 1
+            anchor, is_known = self._anchor(view)
+            if not is_known:
+                return []
+            self._settle(anchor)
+        reports: list[LoopReport] = []
+        while self._waiting:
+            reports += self._insert(*self._waiting.popleft(), is_seeking=not self._waiting)
+        return reports
 
     def _number(self) -> int:
         self._next_id += 1
@@ -201,26 +215,20 @@ class Mapper:
         T_reference_odom = found.T_reference_query @ T_base_odom
         return Anchor(located.T_map_base @ T_base_odom, found.reference_id, T_reference_odom, information)
 
-    def _settled(self, anchor: Anchor | None) -> list[LoopReport]:
-        """The place of the session is known: what has waited goes into the map."""
+    def _settle(self, anchor: Anchor | None) -> None:
+        """The place of the session is known."""
         self.T_map_odom = anchor.T_map_odom if anchor is not None else self._given
         if self.T_map_odom is None:
             self.T_map_odom = np.eye(4)  # the first keyframe of all defines the map
-        self._given = None
+        self._tied, self._given = anchor, None
         self.graph.begin_session(self.T_map_odom)
-        reports: list[LoopReport] = []
-        while self._waiting:
-            view, odometry = self._waiting.popleft()
-            reports += self._insert(view, odometry, anchor, is_seeking=not self._waiting)
-            anchor = None
-        return reports
 
-    def _insert(self, view: View, odometry: Odometry, anchor: Anchor | None, is_seeking: bool) -> list[LoopReport]:
+    def _insert(self, view: View, odometry: Odometry, is_seeking: bool) -> list[LoopReport]:
         """A keyframe into map, graph and index: first onto the disk, so that no factor is ever without it."""
         assert self.T_map_odom is not None
         number, T_map_base = view.keyframe.keyframe_id, self.T_map_odom @ odometry.T_odom_base
         self.map.folder.add_keyframe(view.keyframe)
-        self.graph.add(self._step(number, odometry, T_map_base, anchor), odometry.T_odom_base, T_map_base)
+        self.graph.add(self._step(number, odometry, T_map_base), odometry.T_odom_base, T_map_base)
         if self.has_gravity:
             deviation = float(np.deg2rad(self.config.graph.attitude_deg))
             self.graph.add(Attitude(number, np.ascontiguousarray(odometry.T_odom_base[:3, :3]), deviation))
@@ -232,15 +240,15 @@ class Mapper:
         self.map.memory.add(view)
         return reports
 
-    def _step(self, number: int, odometry: Odometry, T_map_base: np.ndarray, anchor: Anchor | None) -> Factor:
+    def _step(self, number: int, odometry: Odometry, T_map_base: np.ndarray) -> Factor:
         """What holds a new keyframe: the odometry, its tie to the map, or for the first of all a prior."""
         graph = self.config.graph
         if self._last is not None:
             return odometry_factor(self._last[0], number, self._last[1], odometry, graph.odometry)
-        if anchor is None:
+        if self._tied is None:
             return Prior(number, T_map_base, information_of(graph.prior_position, graph.prior_rotation))
-        T = anchor.T_reference_odom @ odometry.T_odom_base
-        return Between(anchor.reference_id, number, T, anchor.information)
+        T = self._tied.T_reference_odom @ odometry.T_odom_base
+        return Between(self._tied.reference_id, number, T, self._tied.information)
 
     def _add_wheels(self, number: int, odometry: Odometry) -> None:
         if self._last is None:

@@ -10,7 +10,7 @@ from slam.graph.sensors import AntennaFix as AntennaFix
 from slam.graph.sensors import WheelTwist as WheelTwist
 from slam.maps.grid import FloorGrid
 
-CommandKind = Literal["save", "load", "relocalize", "reset", "set_pose"]
+CommandKind = Literal["save", "load", "relocalize", "set_pose"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

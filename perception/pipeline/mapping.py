@@ -114,8 +114,6 @@ class MappingStage:
             case "relocalize":
                 self.mapper.begin_session("relocalize")
                 return "the place in the map is sought anew"
-            case "reset":
-                return self._loaded(self.config.folder)
         raise InvalidInput(f"{command.kind}: {argument!r} is no argument for it; give a folder, or a pose")
 
     def _loaded(self, folder: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from perception.core.errors import MapError
 from perception.core.geometry import inverse
-from perception.core.health import Health, Level, worst
+from perception.core.health import OK, Health, Level, worst
 from perception.core.stamps import NS_PER_S
 from perception.core.types import Odometry, OdometryUpdate
 from perception.mapping.localization import Located
@@ -72,7 +72,7 @@ class Mapper:
         self._given: np.ndarray | None = None  # T_map_odom that somebody said
         self._tied: Anchor | None = None  # what holds the first keyframe of the session; None: a prior
         self._saved_ns = self._drawn_ns = 0
-        self._is_drawn = False
+        self._is_drawn, self._grid_health = False, OK
 
     # -- what comes ------------------------------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ class Mapper:
 
     def health(self) -> Health:
         """Of the graph, and whether the place in the map is known."""
-        return worst(self.graph.health, unplaced(self.T_map_odom, self.map.localizer.reason))
+        return worst(self.graph.health, self._grid_health, unplaced(self.T_map_odom, self.map.localizer.reason))
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know."""
@@ -169,7 +169,8 @@ class Mapper:
     def counters(self) -> dict[str, int]:
         """What came and what became of it."""
         ends = {"graph restarts": self.graph.num_deaths}
-        return {**self.events, **self.fixes.counts, **self.wheels.counts, **ends}
+        grid = self.grid.counts if self.grid is not None else {}
+        return {**self.events, **self.fixes.counts, **self.wheels.counts, **grid, **ends}
 
     # -- details ---------------------------------------------------------------------------------------------------
 
@@ -302,11 +303,16 @@ class Mapper:
         """Draw some keyframes, and hand the grid out when all are drawn and its time has come."""
         if self.grid is None or stamp_ns - self._drawn_ns < self.config.grid_period * NS_PER_S:
             return []
-        self._is_drawn |= self.grid.update(self.map.poses.ids, self.map.poses.poses, DRAWN_AT_ONCE) > 0
-        if self.grid.num_waiting or not self._is_drawn:
+        try:
+            self._is_drawn |= self.grid.update(self.map.poses.ids, self.map.poses.poses, DRAWN_AT_ONCE) > 0
+            if self.grid.num_waiting or not self._is_drawn:
+                return []
+            grid = self.grid.grid()
+        except MapError as error:  # the pose in the map does not wait for room on the disk
+            self._drawn_ns, self._grid_health = stamp_ns, Health(Level.DEGRADED, f"grid: {error}")
             return []
-        self._drawn_ns, self._is_drawn = stamp_ns, False
-        return [("map_grid", MapGrid(stamp_ns, self.grid.grid()))]
+        self._drawn_ns, self._is_drawn, self._grid_health = stamp_ns, False, OK
+        return [("map_grid", MapGrid(stamp_ns, grid))]
 
     def _pose(self, odometry: Odometry) -> list[Output]:
         if self.T_map_odom is None:
@@ -314,10 +320,10 @@ class Mapper:
         return [("map_odom", MapOdom(odometry.stamp_ns, self.T_map_odom, odometry.covariance, odometry.T_odom_base))]
 
     def _save_poses(self) -> None:
-        if len(self.map.poses):
-            self.map.folder.save_poses(self.map.poses.ids, self.map.poses.poses)
         if self._latest is not None:
             self._saved_ns = self._latest.stamp_ns
+        if len(self.map.poses):
+            self.map.folder.save_poses(self.map.poses.ids, self.map.poses.poses)
 
 
 def unplaced(T_map_odom: np.ndarray | None, reason: str) -> Health:

@@ -97,9 +97,14 @@ class MapCollector:
             loops=np.zeros((0, 2), np.int64) if path is None else path.loops,
             first_id=self.first_id,
             verdicts=dict(self.verdicts),
-            wait=(self.poses[0].stamp_ns - int(odometry.stamps_ns[0])) / NS_PER_S if self.poses else float("inf"),
+            wait=self._wait(int(odometry.stamps_ns[0])),
             grid=self.grid,
         )
+
+    def _wait(self, start_ns: int) -> float:
+        """Poses before the start are of a run that another one, which is the longest, has followed."""
+        known = (item.stamp_ns for item in self.poses if item.stamp_ns >= start_ns)
+        return (next(known, np.inf) - start_ns) / NS_PER_S
 
     def _mapped(self, odometry: Trajectory) -> Trajectory:
         if self.path is None:

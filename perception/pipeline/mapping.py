@@ -120,15 +120,13 @@ class MappingStage:
         """Go on in another map; the one before stays where it cannot be read. A temporary map is given up."""
         from slam.maps.folder import MapFolder
 
-        config = changed(self.config, {"folder": folder})
-        if folder:
-            MapFolder(Path(folder), config.maps).close()
-        before = self.mapper
         if folder and self.config.folder and Path(folder).resolve() == Path(self.config.folder).resolve():
-            before.close()  # one process may write a map at a time
-            self.mapper = self._opened(config)
+            self.mapper.begin_session("load")  # it is open: its place is sought anew
         else:
-            self.mapper = self._opened(config)
+            config = changed(self.config, {"folder": folder})
+            if folder:
+                MapFolder(Path(folder), config.maps).close()  # it has to be there: mapping would make it
+            before, self.mapper = self.mapper, self._opened(config)
             before.close()
-        self.config = config
+            self.config = config
         return f"{len(self.mapper.map.folder)} keyframes in {folder or 'a new map'}"

@@ -46,11 +46,6 @@ class ConsistencyCheck:
         self._recent.append((revisit, is_passed))
         return [*released, revisit] if is_passed else []
 
-    @property
-    def waiting(self) -> list[Revisit]:
-        """Revisits that no other has agreed with so far."""
-        return [revisit for revisit, is_passed in self._recent if not is_passed]
-
     def clear(self) -> None:
         """Forget everything, e.g. after a reset of the odometry."""
         self._recent.clear()

@@ -21,11 +21,10 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing to do. Without an entry and without `is_settling`: tell all poses."""
+    """One thing to do: take a factor, or, without an entry, go to the optimum itself and tell all poses."""
 
     sequence: int
     entry: Entry | None = None
-    is_settling: bool = False  # go to the optimum itself
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -103,11 +103,7 @@ class GraphProcess:
         self.T_map_odom = T_map_odom
 
     def settle(self) -> None:
-        """Ask for the optimum itself; for the end of a run."""
-        self._send(is_settling=True)
-
-    def ask_poses(self) -> None:
-        """Ask for all poses; else they come when older ones have moved."""
+        """Ask for the optimum itself and all poses; for the end of a run."""
         self._send()
 
     def poll(self) -> list[GraphResult]:
@@ -166,11 +162,11 @@ class GraphProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _send(self, entry: Entry | None = None, is_settling: bool = False) -> None:
+    def _send(self, entry: Entry | None = None) -> None:
         if self.health.level == Level.FAILED:
             return  # the journal has it; whoever opens it next goes on from there
         with self._lock:
-            command = Command(self._sequence, entry, is_settling)
+            command = Command(self._sequence, entry)
             self._sequence += 1
             self._in_flight.append(command)
             self._outbox.put(command)

@@ -40,12 +40,11 @@ class Worker:
         start = time.perf_counter()
         refused = [undone for command in commands if command.entry for undone in self._add(command.entry, False)]
         update = self.graph.update()
-        is_settling = any(command.is_settling for command in commands)
+        is_settling = any(command.entry is None for command in commands)
         if is_settling:
             self.graph.settle()
-        is_asked = any(command.entry is None for command in commands)
         undone = (*refused, *update.undone)
-        return self._result(commands[-1].sequence, undone, start, update.is_corrected or is_asked)
+        return self._result(commands[-1].sequence, undone, start, update.is_corrected or is_settling)
 
     def _add(self, entry: Entry, is_trusted: bool) -> list[Undone]:
         if entry.factor_id in self.graph.factors:

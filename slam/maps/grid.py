@@ -4,6 +4,7 @@ Counts add up, so a keyframe that moved is taken out where it was and drawn wher
 that drawing all keyframes anew would give.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -18,7 +19,7 @@ from slam.maps.arrays import read_arrays, write_arrays
 from slam.maps.config import GridConfig
 from slam.maps.folder import GRID, MapFolder
 from slam.maps.keyframe import Keyframe
-from slam.maps.tiles import TileStore
+from slam.maps.tiles import DamagedTile, TileStore
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100  # as in nav_msgs/OccupancyGrid
 TILES, DRAWN, BUSY = "tiles", "drawn.pma", "busy"
@@ -57,14 +58,39 @@ class OccupancyTiles:
         self.tiles = TileStore(self.place / TILES, 2, self.config.tile_cells, self.config.cache_mb)
         self._drawn: dict[int, np.ndarray] = {}
         self.num_waiting = 0  # keyframes that the last update left for the next one
+        self.counts: Counter[str] = Counter()  # what the grid goes without, and how often it began anew
         if (self.place / BUSY).exists() or not self._read_drawn():
             self.tiles.clear()
 
     def update(self, ids: np.ndarray, poses: np.ndarray, limit: int | None = None) -> int:
         """Draw what is new or has moved; `poses` (N, 4, 4) `T_map_base`. Returns how many keyframes were drawn.
 
-        With a `limit` no more are drawn, and `num_waiting` says how many are left.
+        With a `limit` no more are drawn, and `num_waiting` says how many are left. Where a tile is damaged all are
+        drawn anew.
         """
+        try:
+            return self._update(ids, poses, limit)
+        except DamagedTile:
+            self._forget()
+            return self._update(ids, poses, limit)
+
+    def grid(self) -> FloorGrid:
+        """The grid of all tiles that are there; where one is damaged all keyframes are drawn anew."""
+        try:
+            return self._assembled()
+        except DamagedTile:
+            drawn = self._forget()
+            self._update(np.array(list(drawn), dtype=np.int64), np.array(list(drawn.values())).reshape(-1, 4, 4), None)
+            return self._assembled()
+
+    def _forget(self) -> dict[int, np.ndarray]:
+        """Nothing is drawn any more; returns what was, and where."""
+        drawn, self._drawn = self._drawn, {}
+        self.tiles.clear()
+        self.counts["grids drawn anew: a tile was damaged"] += 1
+        return drawn
+
+    def _update(self, ids: np.ndarray, poses: np.ndarray, limit: int | None) -> int:
         where = dict(zip(ids.tolist(), poses))
         gone = [number for number in self._drawn if number not in where]
         moved = self._moved(ids, poses)
@@ -83,8 +109,7 @@ class OccupancyTiles:
         self._save()
         return len(moved)
 
-    def grid(self) -> FloorGrid:
-        """The grid of all tiles that are there."""
+    def _assembled(self) -> FloorGrid:
         n, keys = self.config.tile_cells, self.tiles.keys()
         if not keys:
             return FloorGrid(self.config.resolution, np.zeros(2), np.full((1, 1), UNKNOWN, dtype=np.int8))
@@ -106,9 +131,16 @@ class OccupancyTiles:
         return cells
 
     def _draw(self, number: int, T_map_base: np.ndarray, sign: int) -> None:
-        column, row, codes = drawn(self.map.load(number), T_map_base, self.config)
-        if max(abs(column), abs(row)) < LIMIT:
-            self.tiles.add(column, row, sign * np.stack([codes == HIT, codes == PASSED]).astype(np.int32))
+        try:
+            keyframe = self.map.load(number)
+        except MapError:  # the journal is whole, this cloud is not: the grid goes without it
+            self.counts["clouds of the grid that cannot be read"] += 1
+            return
+        column, row, codes = drawn(keyframe, T_map_base, self.config)
+        if max(abs(column), abs(row)) >= LIMIT:
+            self.counts["keyframes outside of the grid"] += 1
+            return
+        self.tiles.add(column, row, sign * np.stack([codes == HIT, codes == PASSED]).astype(np.int32))
 
     def _moved(self, ids: np.ndarray, poses: np.ndarray) -> list[int]:
         """Keyframes that are not drawn, or elsewhere; all at once, as it is asked at every scan of a large map."""

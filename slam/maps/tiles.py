@@ -11,6 +11,10 @@ from slam.maps.arrays import read_arrays, write_arrays
 MB = 1 << 20
 
 
+class DamagedTile(MapError):
+    """A tile cannot be read back; tiles are derived, so the remedy is to make all of them anew."""
+
+
 class TileStore:
     """Tiles (layers, n, n) int32 by their column and row; what was never written is 0."""
 
@@ -20,7 +24,7 @@ class TileStore:
         self._changed: set[tuple[int, int]] = set()
 
     def add(self, column: int, row: int, values: np.ndarray) -> None:
-        """Add `values` (layers, H, W), whose first cell is `column`, `row` of the whole array."""
+        """Add `values` (layers, H, W), whose first cell is `column`, `row` of the whole array. Raises `DamagedTile`."""
         n = self.shape[1]
         height, width = values.shape[1:]
         for ty in range(row // n, (row + height - 1) // n + 1):
@@ -39,7 +43,7 @@ class TileStore:
         return sorted(saved | set(self._tiles))
 
     def tile(self, key: tuple[int, int]) -> np.ndarray:
-        """One tile, to be read."""
+        """One tile, to be read. Raises `DamagedTile`."""
         tile = self._tile(key)
         self._shrink()
         return tile
@@ -68,13 +72,17 @@ class TileStore:
             self._tiles.move_to_end(key)
             return self._tiles[key]
         path = self._path(key)
-        if path.exists():
-            tile = read_arrays(path)[0].get("counts")
-            if tile is None or tile.shape != self.shape or tile.dtype != np.int32:
-                raise MapError(f"{path}: counts are not {self.shape} int32; delete the folder, it is made anew")
-        else:
-            tile = np.zeros(self.shape, dtype=np.int32)
+        tile = self._read(path) if path.exists() else np.zeros(self.shape, dtype=np.int32)
         self._tiles[key] = tile
+        return tile
+
+    def _read(self, path: Path) -> np.ndarray:
+        try:
+            tile = read_arrays(path)[0].get("counts")
+        except MapError as error:
+            raise DamagedTile(str(error)) from None
+        if tile is None or tile.shape != self.shape or tile.dtype != np.int32:
+            raise DamagedTile(f"{path}: counts are not {self.shape} int32; delete the folder, it is made anew")
         return tile
 
     def _shrink(self) -> None:

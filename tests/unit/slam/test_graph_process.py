@@ -46,7 +46,6 @@ def drive(graph, start=0, end=None):
 
 def settled_poses(graph):
     graph.settle()
-    graph.ask_poses()
     return graph.wait(PATIENCE)[-1]
 
 

@@ -46,13 +46,12 @@ def test_a_session_that_was_killed_goes_on_in_its_map_and_closes_its_loops(tmp_p
     journal.write_bytes(journal.read_bytes()[:-25])  # no poses were saved, and the last record is cut
     with MapFolder(tmp_path / "map", is_writable=True) as folder, GraphProcess(journal=folder) as graph:
         assert folder.next_keyframe_id() == 90
-        graph.ask_poses()
+        graph.settle()
         first = graph.wait(PATIENCE)[-1]
         assert np.array_equal(first.ids, np.arange(90))
         drive(folder, graph, 90, 140)
         os.kill(graph.pid, signal.SIGKILL)
         graph.settle()
-        graph.ask_poses()
         last = graph.wait(PATIENCE)[-1]
         folder.save_poses(last.ids, last.poses)
         alone = np.stack([folder.keyframes[i].T_odom_base for i in range(140)])

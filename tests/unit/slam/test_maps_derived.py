@@ -73,6 +73,30 @@ def test_after_a_loop_the_grid_is_the_one_that_drawing_anew_gives(room, tmp_path
     assert same(again.grid(), fresh.grid())
 
 
+def test_a_damaged_tile_or_cloud_costs_neither_the_grid_nor_the_rest_of_it(tmp_path):
+    room_map(tmp_path / "map", 6)
+    folder = MapFolder(tmp_path / "map")
+    ids, poses = folder.poses()[:2]
+    whole = OccupancyTiles(folder, GRID, tmp_path / "a")
+    whole.update(ids, poses)
+    tile = next((tmp_path / "a" / "tiles").glob("*.pma"))
+    for damage in (b"", tile.read_bytes()[:-9]):
+        tile.write_bytes(damage)
+        tiles = OccupancyTiles(folder, GRID, tmp_path / "a")
+        assert tiles.update(ids, poses) == 0 and same(tiles.grid(), whole.grid())
+        assert sum(tiles.counts.values()) == 1
+    tile.write_bytes(b"")
+    moved = poses @ transform(np.eye(3), np.array([1.0, 0.0, 0.0]))
+    tiles, fresh = OccupancyTiles(folder, GRID, tmp_path / "a"), OccupancyTiles(folder, GRID, tmp_path / "b")
+    assert tiles.update(ids, moved) == 6 == fresh.update(ids, moved) and same(tiles.grid(), fresh.grid())
+    folder = MapFolder(tmp_path / "map")  # keeps no clouds in memory yet
+    (folder.path / folder.keyframes[3].file).write_bytes(b"")
+    tiles, rest = OccupancyTiles(folder, GRID, tmp_path / "c"), OccupancyTiles(folder, GRID, tmp_path / "d")
+    tiles.update(ids, poses)
+    rest.update(np.delete(ids, 3), np.delete(poses, 3, axis=0))
+    assert same(tiles.grid(), rest.grid()) and tiles.counts["clouds of the grid that cannot be read"] == 1
+
+
 def test_tiles_beyond_the_bound_are_on_the_disk_and_change_nothing(room, tmp_path):
     folder = MapFolder(room)
     small, large = GRID.model_copy(update={"cache_mb": 1, "tile_cells": 256, "resolution": 0.02}), None

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from perception.cli import main
 from perception.core.config import load_config
+from perception.core.errors import DataLoss, MapError
 from perception.core.geometry import inverse
 from perception.io.trajectories import read_trajectory
 from perception.pipeline.config import PerceptionConfig
@@ -154,3 +155,22 @@ def test_an_odometry_that_starts_again_goes_on_in_the_map_of_the_same_recording(
     for number in sessions_of(folder)[1].tolist():
         at = T_map_yard @ SECOND.pose(0.0) @ truth.at(folder.keyframes[number].stamp_ns - later_ns)
         assert np.linalg.norm(poses[np.searchsorted(ids, number), :3, 3] - at[:3, 3]) < 0.1
+
+
+def test_a_disk_that_fills_up_costs_keyframes_of_the_map_and_is_told_and_the_odometry_is_whole(
+    drives, mapped, tmp_path, monkeypatch
+):
+    add, number = MapFolder.add_keyframe, iter(range(1000))
+
+    def fail_at_three(self, keyframe):
+        if 3 <= next(number) < 6:
+            raise MapError("journal.bin: cannot be written (no space left); make room on the disk")
+        add(self, keyframe)
+
+    monkeypatch.setattr(MapFolder, "add_keyframe", fail_at_three)
+    result = run("replay", drives[0], "--out", tmp_path, "--map")
+    assert result.exit_code == DataLoss.exit_code and "make room on the disk" in result.output
+    whole = read_trajectory(mapped[0] / "odometry.tum")
+    assert np.array_equal(read_trajectory(tmp_path / "odometry.tum").poses, whole.poses)
+    assert len(MapFolder(tmp_path / "map")) == len(MapFolder(mapped[0] / "map")) - 3
+    assert "no space left" in json.loads((tmp_path / "metrics.json").read_text())["recording"]["loss"]

@@ -10,7 +10,7 @@ from perception.core.errors import MapError
 from perception.core.geometry import inverse
 from perception.core.health import OK, Health, Level, worst
 from perception.core.types import Odometry, OdometryUpdate
-from perception.mapping.mapper import NO_ODOMETRY, Output, map_notes, unplaced
+from perception.mapping.mapper import DRAWN_AT_ONCE, NO_ODOMETRY, Output, map_notes, unplaced
 from perception.mapping.opened import OpenMap
 from perception.mapping.types import AntennaFix, MapGrid, MapOdom, WheelTwist
 from slam.maps.folder import save_copy
@@ -27,13 +27,15 @@ class MapLocalization:
         self._latest: Odometry | None = None
         self._misses = 0  # in a row
         self._is_told = False
+        self._place = TemporaryDirectory(prefix="perception-grid-")  # a map that is only read gets no tiles
+        self._grid = OccupancyTiles(open_map.folder, place=Path(self._place.name)) if self.config.is_grid else None
 
     def add(self, update: OdometryUpdate) -> list[Output]:
         """One pose of the odometry with its cloud."""
         self._latest = odometry = update.odometry
         if self.map.maker.is_due(odometry):
             self._keyframe(update)
-        outputs = [] if self._is_told else self._saved(odometry.stamp_ns)
+        outputs = self._saved(odometry.stamp_ns)
         if self.T_map_odom is not None:
             pose = MapOdom(odometry.stamp_ns, self.T_map_odom, odometry.covariance, odometry.T_odom_base)
             outputs.append(("map_odom", pose))
@@ -67,11 +69,12 @@ class MapLocalization:
         return len(self.map.folder)
 
     def finish(self) -> list[Output]:
-        """Nothing is held back."""
-        return []
+        """The grid, where the recording ended before all of it was drawn."""
+        return self._saved(self._latest.stamp_ns, None) if self._latest is not None else []
 
     def close(self) -> None:
         """Let go of the folder."""
+        self._place.cleanup()
         self.map.folder.close()
         self.map.memory.describer.network.close()
 
@@ -107,12 +110,13 @@ class MapLocalization:
         if is_followed and self._misses >= self.config.localization.lost_after:
             self.begin_session("lost")
 
-    def _saved(self, stamp_ns: int) -> list[Output]:
+    def _saved(self, stamp_ns: int, limit: int | None = DRAWN_AT_ONCE) -> list[Output]:
+        """The path at once; the grid, some keyframes of which are drawn at each scan, when it is whole."""
+        outputs: list[Output] = [] if self._is_told else [("map_path", self.map.path())]
         self._is_told = True
-        outputs: list[Output] = [("map_path", self.map.path())]
-        if self.config.is_grid:
-            with TemporaryDirectory() as place:
-                grid = OccupancyTiles(self.map.folder, place=Path(place))
-                grid.update(self.map.poses.ids, self.map.poses.poses)
-                outputs.append(("map_grid", MapGrid(stamp_ns, grid.grid())))
+        if self._grid is not None:
+            self._grid.update(self.map.poses.ids, self.map.poses.poses, limit)
+            if not self._grid.num_waiting:
+                outputs.append(("map_grid", MapGrid(stamp_ns, self._grid.grid())))
+                self._grid = None
         return outputs

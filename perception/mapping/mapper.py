@@ -5,6 +5,7 @@ what the graph knows better is handed out as `T_map_odom` (REP-105). A session t
 after the odometry has started again, waits until its place in the map is known; nothing is guessed.
 """
 
+import logging
 import shutil
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from slam.maps.folder import save_copy
 from slam.maps.grid import OccupancyTiles
 from slam.maps.merge import GIVEN_POSITION, GIVEN_ROTATION
 
+log = logging.getLogger(__name__)
 Output = tuple[str, object]
 NO_ODOMETRY = "set_pose: there is no odometry yet; wait for the first scan"
 SAVE_PERIOD_NS = 10 * NS_PER_S  # poses are saved so often; the journal has what they are made of
@@ -147,6 +149,8 @@ class Mapper:
         """End the graph's process and let go of the folder."""
         try:
             self._save_poses()
+        except MapError as error:
+            log.warning("poses are not saved, the journal has what they are made of: %s", error)
         finally:
             self.graph.close()
             self.map.folder.close()

@@ -35,7 +35,7 @@ class ReplayResult:
     num_scans: int  # read, with or without a pose
     num_runs: int  # 1 + restarts at the origin; the trajectory is that of the longest run
     wall_time: float  # s
-    loss: DataLoss | None = None  # set when the recording ended early
+    loss: DataLoss | None = None  # set when the recording ended early, or something is missing in the map
     detections: list[Detections] | None = None  # of each image, in the order of time; None: nobody asked for them
     lines: list[LineSegments] | None = None  # likewise
     map: MapRun | None = None  # None: no map was made
@@ -108,7 +108,7 @@ def replay(
         except DataLoss as error:
             loss = error
         runner.finish()
-        return _result(runner, kept, num_scans, time.perf_counter() - start, loss)
+        return _result(runner, kept, num_scans, time.perf_counter() - start, loss or runner.lost)
 
 
 def lidar_poses(result: ReplayResult, recording: Recording) -> np.ndarray:

@@ -57,8 +57,8 @@ def replay_to_folder(
     Writes odometry.tum, odometry_kitti.txt, metrics.json, config.yaml and report.html, and detections.json with
     images.json where `config` enables detection, lines.json where it enables lines; where it enables mapping the map
     itself (map/, unless `config` names another folder), map.tum, map.pgm with map.yaml, and map.png. Returns what was
-    lost of a damaged recording, whose readable part was used. Raises `InvalidInput` and `ConfigError` as
-    `open_recording` does, `ConfigError` where a map is there already.
+    lost of a damaged recording, whose readable part was used, or what is missing in the map. Raises `InvalidInput` and
+    `ConfigError` as `open_recording` does, `ConfigError` where a map is there already.
     """
     from rich.console import Console
 

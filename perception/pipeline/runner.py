@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import Any
 
+from perception.core.errors import DataLoss, MapError
 from perception.core.stamps import NS_PER_S
 from perception.core.types import ImageFrame, ImuBatch, Scan, SensorRig
 from perception.io.recording import Event
 from perception.pipeline.config import PerceptionConfig
-from perception.pipeline.spec import Pipeline, Worker
+from perception.pipeline.spec import Output, Pipeline, Worker
 from slam.graph.sensors import AntennaFix, WheelTwist
 
 Sink = Callable[[str, Any], None]
@@ -17,6 +19,7 @@ Sink = Callable[[str, Any], None]
 class Runner:
     """The stages of a pipeline joined by their streams, in one thread.
 
+    Where a map cannot be written or read the item is lost to its stage and `lost` says so; everything else goes on.
     `stage_cpu_ns` holds the CPU time of every step of every stage that took a scan or wrote something.
     """
 
@@ -24,6 +27,7 @@ class Runner:
         self.pipeline = pipeline
         self.workers: dict[str, Worker] = {stage.name: stage.make(config, rig) for stage in pipeline.stages}
         self.sink = sink
+        self.lost: DataLoss | None = None
         self.stage_cpu_ns: dict[str, list[int]] = {stage.name: [] for stage in pipeline.stages}
 
     def feed(self, stream: str, item: Any) -> None:
@@ -31,7 +35,7 @@ class Runner:
         for stage in self.pipeline.stages:
             if stage.takes(stream):
                 start = time.thread_time_ns()
-                outputs = list(self.workers[stage.name].step(stream, item))
+                outputs = self._outputs(stage.name, lambda worker: worker.step(stream, item))
                 if outputs:
                     self.stage_cpu_ns[stage.name].append(time.thread_time_ns() - start)
                 self._deliver(outputs)
@@ -39,12 +43,13 @@ class Runner:
     def finish(self) -> None:
         """The recording has ended: every stage gives what it held back."""
         for stage in self.pipeline.stages:
-            self._deliver(self.workers[stage.name].finish())
+            self._deliver(self._outputs(stage.name, lambda worker: worker.finish()))
 
     def close(self) -> None:
         """Every stage lets go of its processes and files."""
-        for worker in self.workers.values():
-            worker.close()
+        with ExitStack() as stack:  # each, also where one raises
+            for worker in self.workers.values():
+                stack.callback(worker.close)
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Counters of every stage, by its name."""
@@ -54,7 +59,14 @@ class Runner:
         """What the stages want a reader of the results to know."""
         return tuple(note for worker in self.workers.values() for note in worker.notes())
 
-    def _deliver(self, outputs: Iterable[tuple[str, Any]]) -> None:
+    def _outputs(self, name: str, of: Callable[[Worker], Iterable[Output]]) -> list[Output]:
+        try:
+            return list(of(self.workers[name]))
+        except MapError as error:
+            self.lost = self.lost or DataLoss(f"{name}: {error}")
+            return []
+
+    def _deliver(self, outputs: Iterable[Output]) -> None:
         for stream, item in outputs:
             self.sink(stream, item)
             self.feed(stream, item)

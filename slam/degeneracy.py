@@ -23,6 +23,15 @@ class Degeneracy:
     rotation_eigenvalues: np.ndarray  # (3,)
     translation: np.ndarray  # (3, 3) information of the translation that was judged, per match
 
+    def poor_translation(self, config: RegistrationConfig) -> np.ndarray:
+        """Translations (K, 3), unit vectors in odom axes, about which the scan says little, the weak ones among them.
+
+        What little it says comes from badly fitted planes, which can hold the robot in place while it drives.
+        """
+        values, vectors = np.linalg.eigh(self.translation)
+        poor: np.ndarray = vectors.T[values < config.poor_translation]
+        return poor
+
     @property
     def is_degenerate(self) -> bool:
         """True when some translation or rotation is not determined."""

@@ -106,8 +106,13 @@ class ScanMeasurement:
 
     def weakness(self) -> str:
         """Which translations the scan does not determine, in words."""
-        axes = ", ".join(_named(axis) for axis in self.degeneracy.weak_translation)
-        return f"geometry does not determine the translation along {axes}"
+        return f"geometry does not determine the translation along {named(self.degeneracy.weak_translation)}"
+
+    def poor_translations(self) -> np.ndarray:
+        """Translations (K, 3) in odom axes that may slide: the scan says little about them, and no image helps."""
+        if self.images is not None or self.equations is None:
+            return np.zeros((0, 3))
+        return self.degeneracy.poor_translation(self.config.registration)
 
 
 def without_weak_translation(HtH: np.ndarray, Htz: np.ndarray, weak: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,5 +146,6 @@ def weak_modes(HtH: np.ndarray, weak: np.ndarray) -> np.ndarray:
     return np.vstack([weak.T, -np.linalg.pinv(C, hermitian=True) @ B.T @ weak.T])
 
 
-def _named(axis: np.ndarray) -> str:
-    return "(" + ", ".join(f"{value:.2f}" for value in axis) + ")"
+def named(axes: np.ndarray) -> str:
+    """Axes (K, 3) in words."""
+    return ", ".join("(" + ", ".join(f"{value:.2f}" for value in axis) + ")" for axis in axes)

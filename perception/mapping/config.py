@@ -35,6 +35,9 @@ class LoopConfig(Config):
     around: int = Field(
         2, ge=0, le=50, description="So many keyframes before and after a place are registered with it as one cloud."
     )
+    around_deviation: float = Field(
+        0.3, ge=0.0, le=10.0, description="Of these, those whose place (m) beside it the odometry knows so well."
+    )
     submaps: int = Field(16, ge=1, le=10_000, description="Such clouds kept in memory.")
 
 

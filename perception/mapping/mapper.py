@@ -232,7 +232,12 @@ class Mapper:
         """A keyframe into map, graph and index: first onto the disk, so that no factor is ever without it."""
         assert self.T_map_odom is not None
         number, T_map_base = view.keyframe.keyframe_id, self.T_map_odom @ odometry.T_odom_base
-        self.map.folder.add_keyframe(view.keyframe)
+        try:
+            self.map.folder.add_keyframe(view.keyframe)
+        except MapError:
+            if not self._waiting:
+                self._next_id = number  # a hole in the numbers would look like the end of a session
+            raise
         self.graph.add(self._step(number, odometry, T_map_base), odometry.T_odom_base, T_map_base)
         if self.has_gravity:
             deviation = float(np.deg2rad(self.config.graph.attitude_deg))

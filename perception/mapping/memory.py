@@ -6,8 +6,9 @@ of another network, or of other images, than those of now are made anew from the
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -153,11 +154,25 @@ class PlaceMemory:
         self._clouds.move_to_end(key)
         return self._clouds[key]
 
-    def _around(self, keyframe_id: int) -> Iterator[int]:
+    def _around(self, keyframe_id: int) -> list[int]:
+        """A keyframe and its neighbours of the same session, as far as the odometry knows where they lie beside it."""
         row, reach = self._rows[keyframe_id], self.config.loops.around
-        for other in self._ids[max(0, row - reach) : row + reach + 1]:
-            if self._sessions[other] == self._sessions[keyframe_id]:
-                yield other
+        before = self._ids[max(0, row - reach) : row + 1][::-1]
+        after = self._ids[row : row + reach + 1]
+        return [*self._chain(before)[:0:-1], *self._chain(after)]
+
+    def _chain(self, ids: list[int]) -> list[int]:
+        """The first of `ids`, and those that follow from it by steps of the odometry that are sure together."""
+        variance = 0.0
+        for row, (one, other) in enumerate(pairwise(ids)):
+            first, second = sorted((one, other))
+            step = self.folder.step_to(second)
+            if step is None or step.from_id != first:
+                return ids[: row + 1]
+            variance += float(np.linalg.eigvalsh(np.linalg.inv(step.information)[:3, :3])[-1])
+            if variance > self.config.loops.around_deviation**2:
+                return ids[: row + 1]
+        return ids
 
     def _add(self, number: int, descriptor: np.ndarray, stamp_ns: int, path: float) -> None:
         if self._index is None:

@@ -23,7 +23,7 @@ from perception.core.config import validated
 from perception.core.errors import InvalidInput, MapError
 from perception.core.files import inside, write_atomic
 from perception.core.geometry import inverse
-from slam.graph.factors import MAX_ID, check_pose, poses_of
+from slam.graph.factors import MAX_ID, Between, check_pose, poses_of
 from slam.graph.journal import Entry
 from slam.maps.arrays import read_arrays, write_arrays
 from slam.maps.card import CARD, VERSION, MapCard, read_card
@@ -65,6 +65,7 @@ class MapFolder:
         self.judged_until = -1
         self.notes: list[str] = []  # what was lost or left out when the map was opened
         self._entries: dict[int, Entry] = {}
+        self._steps: dict[int, int] = {}  # keyframe -> number of the factor of the odometry that leads to it
         self._left_out: list[dict[str, Any]] = []  # records that say so
         self._cache: OrderedDict[int, Keyframe] = OrderedDict()
         self._cached_bytes = 0
@@ -145,7 +146,7 @@ class MapFolder:
         """Add a factor of the graph. Raises `MapError`."""
         with self._mutex:
             self._open_writer().add(*factor_record(entry), is_last=False)  # with the next keyframe
-            self._entries[entry.factor_id] = entry
+            self._note(entry)
 
     def add_undone(self, factor_id: int, reason: str) -> None:
         """A factor does not count any more. Raises `MapError`."""
@@ -185,6 +186,11 @@ class MapFolder:
         """Factors that count, in the order in which they were added."""
         with self._mutex:
             return iter(list(self._entries.values()))
+
+    def step_to(self, keyframe_id: int) -> Between | None:
+        """The odometry that leads to a keyframe, or what ties the first one of a session to the map."""
+        entry = self._entries.get(self._steps.get(keyframe_id, -1))
+        return entry.factor if entry is not None and isinstance(entry.factor, Between) else None
 
     def next_factor_id(self) -> int:
         """The first number that no factor had."""
@@ -287,6 +293,11 @@ class MapFolder:
         except (InvalidInput, MapError) as error:
             raise MapError(f"{path}: record at byte {record.start}: {error}; restore it from a copy") from None
 
+    def _note(self, entry: Entry) -> None:
+        self._entries[entry.factor_id] = entry
+        if isinstance(entry.factor, Between) and entry.factor.kind == "odometry":
+            self._steps[entry.factor.to_id] = entry.factor_id
+
     def _check_file(self, info: KeyframeInfo) -> None:
         file = inside(self.path, info.file)
         if not file.is_file() or file.stat().st_size != info.size:
@@ -300,7 +311,7 @@ class MapFolder:
                 self.keyframes[info.keyframe_id] = info
             case "factor":
                 number = _number(header, "id")
-                self._entries[number] = Entry(number, factor_of(header, record.body))
+                self._note(Entry(number, factor_of(header, record.body)))
             case "undone":
                 number = _number(header, "id")
                 self._entries.pop(number, None)

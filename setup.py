@@ -19,7 +19,7 @@ def files(pattern):
 setup(
     name="perception",
     version="0.1.0",
-    description="LiDAR-inertial odometry and object detection for robots, with or without ROS 2",
+    description="LiDAR-inertial odometry, maps, objects and lines in images for robots, with or without ROS 2",
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(
@@ -41,7 +41,6 @@ setup(
         ("share/ament_index/resource_index/packages", ["perception/resource/perception"]),
         ("share/perception", ["package.xml"]),
         ("share/perception/launch", files("launch/*.launch.py")),
-        ("share/perception/rviz", files("launch/rviz/*.rviz")),
         ("share/perception/rviz", files("launch/rviz/*.rviz")),
         ("share/perception/config", files("perception/presets/*.yaml")),
         ("lib/perception", files("nodes/scripts/*_node")),

@@ -1,4 +1,4 @@
-"""The benchmark of line segments: `perception bench lines`. Every number of its issue in one run, peers included.
+"""The benchmark of line segments: `perception bench lines`. Every number of its page in one run, peers included.
 
 With nothing cached it downloads the peers and pictures held-out worlds, and stays below 15 minutes on two cores.
 """

@@ -1,4 +1,4 @@
-"""The benchmark of the odometry: `perception bench odometry`. Every number of issue 1 in one run, peers included."""
+"""The benchmark of the odometry: `perception bench odometry`. Every number of its page in one run, peers included."""
 
 from collections.abc import Callable
 

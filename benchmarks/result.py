@@ -78,7 +78,7 @@ def machine() -> dict[str, Any]:
         "processor": _from_proc("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}, {'-'.join(platform.libc_ver())}",
         "python": platform.python_version(),
         "load_before": round(os.getloadavg()[0], 1),  # of other programs; times are fair near 0 only
     }

@@ -1,4 +1,4 @@
-"""The benchmark of mapping: `perception bench slam`. Every number of its issue in one run, peers included."""
+"""The benchmark of mapping: `perception bench slam`. Every number of its page in one run, peers included."""
 
 from collections.abc import Callable
 

@@ -40,7 +40,7 @@ def measure(options: BenchOptions, result: Result) -> None:
 
 
 def targets(result: Result) -> list[Target]:
-    """The tolerances of section 18."""
+    """How far each stage may be from the reference."""
     found = [target(f"{name}, {DATA}", bound, result.value(OURS, DATA, name)) for name, bound in BOUNDS.items()]
     return [*found, target(f"{EXPORTED}, {DATA}", 0.999, result.value(OURS, DATA, EXPORTED), ">=")]
 

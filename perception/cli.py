@@ -38,7 +38,7 @@ class Command(click.Group):
 @click.version_option(__version__)
 @click.option("-v", "--verbose", is_flag=True, help="Show what the parts log, not only warnings.")
 def main(verbose: bool) -> None:
-    """Odometry and detection for robots: live over ROS 2, on recordings, and in generated worlds."""
+    """Odometry, maps, objects and lines for robots: live over ROS 2, on recordings, and in generated worlds."""
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
@@ -53,7 +53,10 @@ def main(verbose: bool) -> None:
     "--seeds", default=3, show_default=True, type=click.IntRange(1, 10), help="Generated drives of each kind."
 )
 def bench(name: str, json_file: Path | None, long: bool, only: tuple[str, ...], seeds: int) -> None:
-    """Run the benchmark NAME (e.g. odometry), print its table and what each target asks. Needs a checkout."""
+    """Run the benchmark NAME, print its table and what each target asks. Needs a checkout of the source.
+
+    NAME is detection, inference, lines, odometry, slam or world.
+    """
     from perception.bench import run_benchmark
 
     run_benchmark(name, json_file, long, only, seeds)

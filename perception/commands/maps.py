@@ -10,14 +10,16 @@ import click
 from perception.commands.options import ANY_PATH, FILE, FOLDER, show
 
 if TYPE_CHECKING:
+    from perception.mapping.config import MappingConfig
     from perception.mapping.merging import MergedMaps
+    from slam.maps.folder import MapFolder
 
 FORMATS = ("pcd", "ply", "tum", "g2o", "grid", "png")  # of perception.io.maps, which is not loaded for --help
 
 
 @click.group("map")
 def maps() -> None:
-    """Saved maps: what is in them, other formats, two as one, without what moved."""
+    """Saved maps: what is in them, other formats, many as one, without what moved."""
 
 
 @maps.command()
@@ -91,26 +93,33 @@ def merge(paths: tuple[Path, ...], pose: str | None, loops: Path | None, overrid
     if not (pose or loops):
         merge_found(sources, out, overrides)
     elif len(sources) == 2:
-        _merge_given(sources[0], sources[1], out, pose, loops)
+        _merge_given(sources[0], sources[1], out, pose, loops, overrides)
     else:
         raise click.UsageError("--pose and --loops are for two maps")
 
 
 def merge_found(sources: Sequence[Path], out: Path, overrides: tuple[str, ...] = ()) -> None:
     """Merge maps by the places that they share, with the settings of the first one, and say what came of it."""
-    from perception.core.config import load_config
     from perception.mapping.merging import merge_maps
-    from perception.pipeline.config import PerceptionConfig
     from perception.progress import progress
-    from slam.maps.folder import CONFIG, MapFolder
+    from slam.maps.folder import MapFolder
 
-    config = load_config(PerceptionConfig, MapFolder(sources[0]).path / CONFIG, overrides).mapping
+    config = _settings(MapFolder(sources[0]), overrides)
     with progress("merge") as update:
         result = merge_maps(sources, out, config, update)
     show(_merged_table(result))
     undone = f", {result.undone} left out that contradict" if result.undone else ""
     loops = sum(result.num_loops.values())
     click.echo(f"wrote {out}: {result.num_keyframes} keyframes, {loops} loops between the maps{undone}")
+
+
+def _settings(first: "MapFolder", overrides: tuple[str, ...]) -> "MappingConfig":
+    """Those of a map, with some of them changed. Raises `ConfigError`."""
+    from perception.core.config import load_config
+    from perception.pipeline.config import PerceptionConfig
+    from slam.maps.folder import CONFIG
+
+    return load_config(PerceptionConfig, first.path / CONFIG, overrides).mapping
 
 
 def _merged_table(result: "MergedMaps") -> Any:
@@ -124,19 +133,21 @@ def _merged_table(result: "MergedMaps") -> Any:
     return table
 
 
-def _merge_given(first: Path, second: Path, out: Path, pose: str | None, loops: Path | None) -> None:
+def _merge_given(
+    first: Path, second: Path, out: Path, pose: str | None, loops: Path | None, overrides: tuple[str, ...]
+) -> None:
     """Merge two maps whose relation somebody knows."""
     import numpy as np
 
     from perception.io.maps import finite_numbers, pose_of, read_loops
-    from slam.graph.config import GraphConfig
     from slam.maps.folder import MapFolder
     from slam.maps.merge import merge as join
 
-    config = GraphConfig()
+    opened = MapFolder(first)
+    config = _settings(opened, overrides).graph
     T = pose_of("--pose", finite_numbers("--pose", pose.replace(",", " ").split())) if pose else None
     found = read_loops(loops, config.loop_position, float(np.deg2rad(config.loop_rotation_deg))) if loops else []
-    result = join(MapFolder(first), MapFolder(second), out, T, found, config)
+    result = join(opened, MapFolder(second), out, T, found, config)
     for number, reason in result.undone.items():
         click.echo(f"factor {number} is left out: {reason}")
     click.echo(

@@ -15,7 +15,12 @@ from perception.commands.options import ANY_PATH, FILE, with_config
 @click.option("--out", type=ANY_PATH, required=True, help="Folder for the results; made when it is not there.")
 @click.option("--rate", default=0.0, show_default="as fast as possible", help="Times real time; waits, never drops.")
 @click.option(
-    "--map", "map_folder", metavar="[MAP]", is_flag=False, flag_value="", help="Make a map, or go on in the map MAP."
+    "--map",
+    "map_folder",
+    metavar="[MAP]",
+    is_flag=False,
+    flag_value="",
+    help="Make a map, or go on in the map MAP; a MAP that is not there is made.",
 )
 @click.option("--stages", help="These stages, comma separated, e.g. odometry,camera.  [default: those enabled]")
 @click.option("--jobs", "num_jobs", type=click.IntRange(1, 256), help="Recordings at a time, each in its own process.")
@@ -43,7 +48,7 @@ def replay(
 
     With --map it makes a map: OUT/map, the poses in it at every scan (map.tum), and pictures of it. With --map MAP it
     goes on in the map of an earlier drive; add --set mapping.mode=localization to find the way in it and leave it as
-    it is.
+    it is. --map belongs behind the recordings: before them it takes the first one as its MAP.
 
     With --set detection.is_enabled=true it finds objects in the images, too, and writes detections.json; with
     --set lines.is_enabled=true line segments, and lines.json.
@@ -164,7 +169,9 @@ def run(
 
     The nodes hear /points, /imu and /tf_static and publish odometry, odometry_imu, path, cloud_registered, /tf and
     /diagnostics. With --set input.camera_topics='[/camera/image_raw]' a camera node joins them and publishes
-    rectified images; with --set detection.is_enabled=true also what is found in them.
+    rectified images; with --set detection.is_enabled=true also what is found in them. With
+    --set mapping.is_enabled=true it makes a map and sends map -> odom; --set mapping.folder=MAP keeps it, or goes on
+    in it.
     """
     from nodes.description import RunOptions
     from nodes.supervisor import supervise

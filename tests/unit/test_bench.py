@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import platform
 import sys
 
 import numpy as np
@@ -13,7 +14,7 @@ from benchmarks.accuracy import Run, best_errors
 from benchmarks.odometry import GROUPS
 from benchmarks.peers import GICP, KISS, OURS, RKO, VGICP, deskewed
 from benchmarks.render import between, rendered
-from benchmarks.result import Result, read, target, write
+from benchmarks.result import Result, machine, read, target, write
 from benchmarks.run_method import run
 from benchmarks.targets import MEDIAN, targets
 from perception.bench import checkout, names
@@ -71,6 +72,11 @@ def test_the_json_has_exactly_the_promised_form(tmp_path):
     assert list(values) == ["name", "machine", "versions", "rows", "targets"]
     assert list(values["rows"][0]) == ["method", "data", "metric", "value", "unit"]
     assert list(values["targets"][0]) == ["metric", "target", "value", "met"]
+
+
+def test_the_system_is_named_without_the_build_of_its_kernel():
+    system = machine()["system"]
+    assert platform.machine() in system and platform.release() not in system
 
 
 def test_a_value_that_is_no_number_counts_as_not_measured():

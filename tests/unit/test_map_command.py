@@ -93,6 +93,17 @@ def test_two_maps_are_merged_by_the_loops_of_a_file(tmp_path):
     assert run("merge", tmp_path / "a", tmp_path / "b", tmp_path / "c", "--pose", "1 2").exit_code == 1
 
 
+def test_settings_count_where_loops_are_given(tmp_path):
+    for name in ("a", "b"):
+        room_map(tmp_path / name, 5)
+    (tmp_path / "loops.txt").write_text("3 3 0 0 0 0 0 0 1\n2 2 1 0 0 0 0 0 1\n")
+    given = ("merge", tmp_path / "a", tmp_path / "b", tmp_path / "both", "--loops", tmp_path / "loops.txt")
+    result = run(*given, "--set", "mapping.graph.is_undoing=false")
+    assert "2 of 2 loops" in result.output
+    assert run(*given[:3], tmp_path / "c", *given[4:]).output.endswith("1 of 2 loops between the maps\n")
+    assert run(*given[:3], tmp_path / "d", *given[4:], "--set", "mapping.graph.nothing=1").exit_code == 2
+
+
 def test_maps_without_clouds_touch_nothing_and_what_is_no_map_is_refused_before_any_work(tmp_path):
     room_map(tmp_path / "room", 3)
     run("export", tmp_path / "room", tmp_path / "a.g2o")

@@ -89,11 +89,8 @@ class RegistrationConfig(Config):
     weak_translation: float = Field(
         0.015, ge=0.0, le=1.0, description="Least information per match of a determined translation."
     )
-    poor_translation: float = Field(
-        0.06, ge=0.0, le=1.0, description="Below this information per match a translation may slide, and that is told."
-    )
-    slide_variance: float = Field(
-        1.0, ge=0.0, le=100.0, description="Variance (m^2/s) by which a pose grows unsure along a poor translation."
+    full_translation: float = Field(
+        0.1, gt=0.0, le=1.0, description="Information per match below which a scan counts less and less along it."
     )
     weak_memory: float = Field(
         0.85, ge=0.0, lt=1.0, description="Weight of the scans before in the information of the translation."

@@ -1,4 +1,4 @@
-"""A scan as a measurement for the filter: matches with the local map, without the directions it says nothing about."""
+"""A scan as a measurement for the filter: matches with the local map, which count less where they say little."""
 
 from dataclasses import replace
 
@@ -43,6 +43,7 @@ class ScanMeasurement:
         self.local_map = local_map
         self.points = points
         self.degeneracy = UNKNOWN
+        self._doubts: list[tuple[np.ndarray, float]] = []
         self.equations: NormalEquations | None = None  # of the last call, weak directions included
 
     def __call__(self, state: State, search: bool) -> NormalEquations:
@@ -55,23 +56,21 @@ class ScanMeasurement:
         self.equations = equations
         if search:
             self.degeneracy = self._analysed(pose)
-        weak = self._open()
-        if not len(weak) or self.keep_weak or equations.num_matches < self.config.filter.min_matches:
+            self._doubts = self.degeneracy.doubts(self.config.registration)
+        if self.keep_weak or equations.num_matches < self.config.filter.min_matches:
             return equations
-        HtH, Htz = without_weak_translation(equations.HtH, equations.Htz, weak)
-        if self.images is not None:
+        HtH, Htz = equations.HtH.copy(), equations.Htz.copy()
+        for axis, share in self._doubts:
+            HtH, Htz = damped(HtH, Htz, axis, share)
+        weak = self._open()
+        if self.images is not None and len(weak):
             told, pull = along_weak(self.images.linearise(*pose), equations.HtH, weak)
             HtH[:6, :6] += told * self.config.filter.point_variance  # the filter divides by it
             Htz[:6] += pull * self.config.filter.point_variance
         return replace(equations, HtH=HtH, Htz=Htz)
 
     def _open(self) -> np.ndarray:
-        """Translations (K, 3) that the scan does not tell: the weak ones, with images also those that are nearly weak.
-
-        What little a scan says there comes from few edges, and errs together: it would outvote the images.
-        """
-        if self.images is None:
-            return self.degeneracy.weak_translation
+        """Translations (K, 3) of which images are asked: the weak ones, and those that are nearly weak."""
         values, vectors = np.linalg.eigh(self.degeneracy.translation)
         return vectors.T[values < self.config.images.attention * self.config.registration.weak_translation]
 
@@ -106,27 +105,25 @@ class ScanMeasurement:
 
     def weakness(self) -> str:
         """Which translations the scan does not determine, in words."""
-        return f"geometry does not determine the translation along {named(self.degeneracy.weak_translation)}"
-
-    def poor_translations(self) -> np.ndarray:
-        """Translations (K, 3) in odom axes that may slide: the scan says little about them, and no image helps."""
-        if self.images is not None or self.equations is None:
-            return np.zeros((0, 3))
-        return self.degeneracy.poor_translation(self.config.registration)
+        axes = ", ".join(_named(axis) for axis in self.degeneracy.weak_translation)
+        return f"geometry does not determine the translation along {axes}"
 
 
-def without_weak_translation(HtH: np.ndarray, Htz: np.ndarray, weak: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The normal equations without what they say about the weak translations (K, 3); all else they say is kept.
+def damped(HtH: np.ndarray, Htz: np.ndarray, axis: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """The normal equations with a `share` of what they say about the translation `axis` (3,); all else is kept.
 
-    A weak translation u is the motion d = (u, -C^-1 B^T u): the rotation that goes with it is the one the scan would
-    choose. Taking d out of the information leaves it positive semi-definite with d as its null direction. (To blank
-    the rows of u instead would claim that the rotation is known as it stands, and the filter would believe it.)
+    A translation u is the motion d = (u, -C^-1 B^T u): the rotation that goes with it is the one the scan would
+    choose. With a share of 0 the information stays positive semi-definite with d as its null direction. (To blank the
+    rows of u instead would claim that the rotation is known as it stands, and the filter would believe it.)
     """
-    modes = np.zeros((len(Htz), len(weak)))
-    modes[:6] = weak_modes(HtH, weak)
-    told = HtH @ modes
-    weights = np.linalg.pinv(modes.T @ told, rcond=1e-9, hermitian=True)
-    return HtH - told @ weights @ told.T, Htz - told @ (weights @ (modes.T @ Htz))
+    mode = np.zeros(len(Htz))
+    mode[:6] = weak_modes(HtH, axis[None])[:, 0]
+    told = HtH @ mode
+    known = float(mode @ told)
+    if known <= 0.0:
+        return HtH, Htz
+    taken = (1.0 - share) * told / known
+    return HtH - np.outer(taken, told), Htz - taken * (mode @ Htz)
 
 
 def along_weak(images: BevEquations, HtH: np.ndarray, weak: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -146,6 +143,5 @@ def weak_modes(HtH: np.ndarray, weak: np.ndarray) -> np.ndarray:
     return np.vstack([weak.T, -np.linalg.pinv(C, hermitian=True) @ B.T @ weak.T])
 
 
-def named(axes: np.ndarray) -> str:
-    """Axes (K, 3) in words."""
-    return ", ".join("(" + ", ".join(f"{value:.2f}" for value in axis) + ")" for axis in axes)
+def _named(axis: np.ndarray) -> str:
+    return "(" + ", ".join(f"{value:.2f}" for value in axis) + ")"

@@ -12,7 +12,6 @@ import numpy as np
 from perception.core.config import validated
 from perception.core.geometry import transform
 from perception.core.health import OK, Health, Level, worst
-from perception.core.stamps import NS_PER_S
 from perception.core.types import ImuBatch, OdometryUpdate, RegistrationReport, Scan, SensorRig
 from perception.kernels.voxels import VoxelScratch, voxel_indices
 from slam.base_motion import odometry_of_base
@@ -21,7 +20,7 @@ from slam.config import OdometryConfig, RegistrationConfig
 from slam.deskew import Motion, deskew
 from slam.filter import Correction, Filter, Snapshot
 from slam.local_map import LocalMap
-from slam.measurement import ScanMeasurement, named
+from slam.measurement import ScanMeasurement
 from slam.motion_model import MotionModel
 from slam.preprocess import crop, thin
 from slam.recovery import MatchShare, recover, trial_points
@@ -112,7 +111,6 @@ class LidarInertialOdometry:
         self._filter: Filter | None = None
         self._first: Sweep | None = None  # until the second scan is registered
         self._share = MatchShare()
-        self._slide = np.zeros((3, 3))  # m^2, covariance of the position, odom axes, that the filter knows nothing of
         self._translation: np.ndarray | None = None  # what the scans so far said about it, see `slam.degeneracy`
         if self.images is not None:
             self.images.reset()
@@ -134,12 +132,9 @@ class LidarInertialOdometry:
         if end_ns <= self._filter.stamp_ns:
             self._drop("ends before the last one")
             return None
-        seconds = (end_ns - self._filter.stamp_ns) / NS_PER_S
         match = self._register(self._filter, sweep)
         if self._first is not None:
             match = self._settle_start(self._first, sweep, match)
-        poor = match.measurement.poor_translations()
-        self._slide += self.config.registration.slide_variance * seconds * poor.T @ poor
         return self._conclude(self._filter, match, scan)
 
     def _begin_map(self, sweep: Sweep, scan: Scan) -> OdometryUpdate | None:
@@ -267,12 +262,6 @@ class LidarInertialOdometry:
         if measurement.is_degenerate:
             self._counts["scans degenerate"] += 1
             return Health(Level.DEGRADED, measurement.weakness())
-        poor = measurement.poor_translations()
-        if len(poor):
-            self._counts["scans of poor geometry"] += 1
-            return Health(
-                Level.DEGRADED, f"geometry says little about translations along {named(poor)}; they may slide"
-            )
         return OK
 
     def _update(
@@ -281,9 +270,9 @@ class LidarInertialOdometry:
         self._health = worst(health, self.motion_model.health())
         state, model = filter_.state, self.motion_model
         T_odom_imu, twist = transform(state.R, state.position), model.body_twist(state)
-        P = filter_.P[:6, :6].copy()
-        P[:3, :3] += self._slide
-        odometry = odometry_of_base(filter_.stamp_ns, T_odom_imu, P, twist, model.T_imu_base, self._health)
+        odometry = odometry_of_base(
+            filter_.stamp_ns, T_odom_imu, filter_.P[:6, :6], twist, model.T_imu_base, self._health
+        )
         return OdometryUpdate(odometry, points, report, self.motion_model.imu_state(filter_))
 
     def _drop(self, reason: str) -> None:

@@ -77,7 +77,6 @@ class PoseGraph:
         self._edges = Edges()
         self._aligner = DatumAligner(self.config.gnss)
         self._has_datum = False
-        self._cost = Cost()
         self._next_id = 0
         self._trusted: set[int] = set()  # of those that wait
 
@@ -178,12 +177,6 @@ class PoseGraph:
         """Twice the error of the graph, robust kernels and priors included."""
         return self._solver.chi2()
 
-    def covariance(self, pose_id: int) -> np.ndarray:
-        """Marginal covariance (6, 6) of a pose, position first, in axes of its base. Raises `InvalidInput`."""
-        if pose_id not in self._ids:
-            raise InvalidInput(f"pose {pose_id}: is not in the graph")
-        return self._solver.covariance(pose_id)
-
     def _introduce(self, factor: Factor, initial: np.ndarray | None) -> bool:
         """Give the new pose of a factor, where there is one, its first value; False where there is none."""
         new = [i for i in poses_of(factor) if i not in self]
@@ -264,22 +257,28 @@ class PoseGraph:
         if distance is not None and distance > self.config.max_rise:
             self.undone[number] = f"its chi2 against the graph is {distance:.4g}, more than {self.config.max_rise:.4g}"
             return [Undone(number, self.undone[number])]
-        values = self._solver.values()
+        values, before = self._solver.values(), self._cost()
         undone = self._insert(_Pending({number: loop}), None, is_plain=True)
         if undone:
             return undone
         for _ in range(self.config.max_iterations):
             self._solver.iterate()
-            cost = cost_of(self._edges, *self.poses())
-            reason = self._reason([number], cost)
+            reason = self._reason([number]) or self._contradiction(number, before)
             if reason is None:
                 self._solver.replace(number, translated(loop, self.config))
-                self._cost = cost
                 return []
         assert reason is not None
         self._solver.put_back(values, number)
         self._forget(number, reason.reason)
         return [reason]
+
+    def _cost(self) -> Cost:
+        return cost_of(self._edges, *self.poses())
+
+    def _contradiction(self, number: int, before: Cost) -> Undone | None:
+        """Why a loop goes because of what it has done to the rest, which cost `before`."""
+        reason = reason_against(before, self._cost(), self.config)
+        return None if reason is None else Undone(number, reason)
 
     def _put_on_kernels(self, factors: dict[int, Factor]) -> None:
         """Guesses that were judged before came without a kernel, which would hold them off while the poses are away."""
@@ -295,7 +294,7 @@ class PoseGraph:
         self._solver.iterate()
         guesses = [number for number in guesses if number not in self._trusted]
         while guesses and self.config.is_undoing:
-            reason = self._reason(guesses, None)
+            reason = self._reason(guesses)
             if reason is None:
                 break
             undone.append(reason)
@@ -303,15 +302,14 @@ class PoseGraph:
             self.undo(reason.factor_id, reason.reason)
         return undone
 
-    def _reason(self, guesses: list[int], cost: Cost | None) -> Undone | None:
-        """The guess to undo next, and why; `cost` of the graph with them, where it is asked for."""
+    def _reason(self, guesses: list[int]) -> Undone | None:
+        """The guess to undo next, because of its own chi2."""
         limits = [self._limit(number) for number in guesses]
         chi2 = [self._own_chi2(number) for number in guesses]
         worst = int(np.argmax(np.array(chi2) / np.array(limits)))
-        if chi2[worst] > limits[worst]:
-            return Undone(guesses[worst], f"its own chi2 after optimisation is {chi2[worst]:.4g} > {limits[worst]:.4g}")
-        why = reason_against(self._cost, cost, self.config) if cost is not None else None
-        return None if why is None else Undone(guesses[worst], why)
+        if chi2[worst] <= limits[worst]:
+            return None
+        return Undone(guesses[worst], f"its own chi2 after optimisation is {chi2[worst]:.4g} > {limits[worst]:.4g}")
 
     def _limit(self, number: int) -> float:
         is_position = isinstance(self.factors[number], Position)

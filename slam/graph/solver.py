@@ -142,11 +142,6 @@ class Solver:
         """Twice the error of the graph at the estimate, robust kernels and priors included."""
         return 2.0 * float(self._graph().error(self.values()))
 
-    def covariance(self, pose_id: int) -> np.ndarray:
-        """Marginal covariance (6, 6) of a pose, position first."""
-        covariance = np.asarray(self._isam.marginalCovariance(pose_key(pose_id)))
-        return covariance[np.ix_(ROTATION_FIRST, ROTATION_FIRST)]
-
     def _new(self) -> Any:
         gtsam = load()
         limits = [self.config.relinearize_rotation] * 3 + [self.config.relinearize_translation] * 3

@@ -10,7 +10,7 @@ from slam import kernels_inertial as kernels
 from slam import state as s
 from slam.config import FilterConfig
 from slam.filter import STANDSTILL, Filter, Twist, sweep_motion, twist_between, update_step_twin
-from slam.measurement import without_weak_translation
+from slam.measurement import damped
 from slam.propagation import Inputs, propagate
 from slam.start import first_covariance
 from slam.state import State, boxminus, boxplus, error_jacobian
@@ -171,19 +171,20 @@ def test_directions_without_information_keep_the_prior():
     assert filter_.P[0, 0] > 0.1 * P[0, 0]
 
 
-def test_taking_a_weak_translation_out_keeps_all_other_information():
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_a_damped_translation_keeps_its_share_and_all_other_information(share):
     random = np.random.default_rng(0)
     H = random.standard_normal((300, 6)) @ np.diag([1, 1, 0.05, 5, 5, 5])
     HtH, Htz = H.T @ H, H.T @ random.standard_normal(300)
     A, B, C = HtH[:3, :3], HtH[:3, 3:], HtH[3:, 3:]
     values, vectors = np.linalg.eigh(A - B @ np.linalg.inv(C) @ B.T)
-    weak = vectors[:, :1].T
-    got, got_z = without_weak_translation(HtH, Htz, weak)
-    mode = np.concatenate((weak[0], -np.linalg.inv(C) @ B.T @ weak[0]))
-    np.testing.assert_allclose(got @ mode, 0.0, atol=1e-9)
-    assert abs(got_z @ mode) < 1e-9
+    weak = vectors[:, 0]
+    got, got_z = damped(HtH, Htz, weak, share)
+    mode = np.concatenate((weak, -np.linalg.inv(C) @ B.T @ weak))
+    np.testing.assert_allclose(got @ mode, share * HtH @ mode, atol=1e-9)
+    assert got_z @ mode == pytest.approx(share * Htz @ mode, abs=1e-9)
     expected = HtH.copy()
-    expected[:3, :3] -= values[0] * np.outer(weak[0], weak[0])
+    expected[:3, :3] -= (1.0 - share) * values[0] * np.outer(weak, weak)
     np.testing.assert_allclose(got, expected, atol=1e-9)
     assert np.linalg.eigvalsh(got)[0] > -1e-9
 

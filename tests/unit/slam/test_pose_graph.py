@@ -82,6 +82,21 @@ def test_a_wrong_loop_is_undone_with_its_reason_and_leaves_no_trace():
     assert np.abs(graph.poses()[1] - before).max() < 1e-2  # replanted: the loops that stay are weighed anew
 
 
+def test_loops_of_a_map_that_is_opened_again_are_judged_by_what_they_add_to_it():
+    data = laps(300)
+    first, _ = fed(data)
+    graph = PoseGraph()
+    for number, factor in first.factors.items():
+        graph.add(factor, number, is_trusted=True)
+    graph.update()
+    assert first._cost().total > graph.config.max_rise  # what the map costs is not what a loop adds
+    seen = inverse(data.truth[190]) @ data.truth[290] @ transform(np.eye(3), np.array([0.02, -0.01, 0.0]))
+    graph.add(Between(190, 290, seen, information_of(0.05, 0.01), "loop"))
+    assert not graph.update().undone
+    wrong = graph.add(Between(20, 170, seen, information_of(0.05, 0.01), "loop"))
+    assert [item.factor_id for item in graph.update().undone] == [wrong]
+
+
 def test_a_wrong_loop_in_a_long_chain_without_other_loops_is_undone_too():
     """There neither its own chi2 nor that of the odometry need show it: the cycle is long and takes it in."""
     data = laps(400, per_lap=401)

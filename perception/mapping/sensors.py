@@ -1,6 +1,7 @@
 """Satellite fixes and wheels on their way into the graph: they wait for the keyframe and the odometry around them."""
 
 from collections import Counter, deque
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,18 +16,20 @@ from slam.graph.noise import wheel_factor
 
 MAX_FIXES, MAX_TWISTS = 100, 10_000  # that wait; older ones go
 MAX_FIX_GAP_NS, MAX_TWIST_GAP_NS = 60 * NS_PER_S, 5 * NS_PER_S  # more between two stamps is a jump, to be confirmed
+HELD_NS = 2 * NS_PER_S  # odometry that is kept for fixes, which come late
 MAX_LATE_NS = NS_PER_S  # a stamp so much older than the last is late; more, and the clock may have been moved
 USED = (Verdict.ACCEPT, Verdict.GAP, Verdict.REWIND)
 
 
 class Fixes:
-    """At most one fix for each keyframe, the first after it."""
+    """At most one fix for each keyframe, the first after it. Those of the last seconds are in time."""
 
     def __init__(self, config: GraphConfig) -> None:
         self.factors = GnssFactors(config.gnss)
         self._guard = StampGuard(MAX_FIX_GAP_NS, MAX_LATE_NS)
         self._waiting: deque[AntennaFix] = deque(maxlen=MAX_FIXES)
-        self._before: Odometry | None = None
+        self._odometry: deque[Odometry] = deque()
+        self._keyframes: deque[tuple[int, Odometry]] = deque(maxlen=2)
         self._used_for = -1
 
     def add(self, item: AntennaFix) -> None:
@@ -43,24 +46,17 @@ class Fixes:
         """The odometry starts anew."""
         self._guard.reset()
         self._waiting.clear()
-        self._before = None
+        self._odometry.clear()
+        self._keyframes.clear()
 
     def due(self, odometry: Odometry, keyframe_id: int | None, keyframe: Odometry | None) -> list[Position]:
-        """Factors of the fixes up to this odometry, at the keyframe before them."""
+        """Factors of the fixes up to this odometry, at the keyframe before them: `keyframe`, or the last but one."""
+        self._keep(odometry, keyframe_id, keyframe)
         found = []
-        before, self._before = self._before, odometry
         while self._waiting and self._waiting[0].fix.stamp_ns <= odometry.stamp_ns:
             item = self._waiting.popleft()
-            if before is None or keyframe_id is None or keyframe is None or self._used_for == keyframe_id:
-                continue
-            if not keyframe.stamp_ns <= item.fix.stamp_ns or item.fix.stamp_ns < before.stamp_ns:
-                self.factors.counts["without an odometry"] += 1
-                continue
-            T_keyframe_base = inverse(keyframe.T_odom_base) @ _between(before, odometry, item.fix.stamp_ns)
-            factor = self._factor(item, keyframe_id, T_keyframe_base)
-            if factor is not None:
-                self._used_for = keyframe_id
-                found.append(factor)
+            if self._keyframes:
+                found += self._used(item)
         return found
 
     @property
@@ -68,9 +64,38 @@ class Fixes:
         """What became of the fixes."""
         return Counter({f"fixes: {reason}": count for reason, count in self.factors.counts.items()})
 
-    def _factor(self, item: AntennaFix, keyframe_id: int, T_keyframe_base: np.ndarray) -> Position | None:
+    def _keep(self, odometry: Odometry, keyframe_id: int | None, keyframe: Odometry | None) -> None:
+        self._odometry.append(odometry)
+        while len(self._odometry) > 2 and odometry.stamp_ns - self._odometry[0].stamp_ns > HELD_NS:
+            self._odometry.popleft()
+        is_new = not self._keyframes or self._keyframes[-1][0] != keyframe_id
+        if keyframe_id is not None and keyframe is not None and is_new:
+            self._keyframes.append((keyframe_id, keyframe))
+
+    def _used(self, item: AntennaFix) -> list[Position]:
+        """The factor of a fix at the keyframe before it; none where that has one already, or the fix is too old."""
+        stamp_ns = item.fix.stamp_ns
+        before = [(number, keyframe) for number, keyframe in self._keyframes if keyframe.stamp_ns <= stamp_ns]
+        T_odom_base = self._pose_at(stamp_ns)
+        if not before or T_odom_base is None:
+            self.factors.counts["without an odometry"] += 1
+            return []
+        number, keyframe = before[-1]
+        if number <= self._used_for:
+            return []
         self.factors.p_base_antenna = item.p_base_antenna
-        return self.factors.factor(item.fix, keyframe_id, T_keyframe_base)
+        factor = self.factors.factor(item.fix, number, inverse(keyframe.T_odom_base) @ T_odom_base)
+        if factor is None:
+            return []
+        self._used_for = number
+        return [factor]
+
+    def _pose_at(self, stamp_ns: int) -> np.ndarray | None:
+        """`T_odom_base` (4, 4) between two poses that are kept."""
+        for before, after in pairwise(self._odometry):
+            if before.stamp_ns <= stamp_ns <= after.stamp_ns:
+                return _between(before, after, stamp_ns)
+        return None
 
 
 class Wheels:

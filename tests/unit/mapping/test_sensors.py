@@ -49,6 +49,24 @@ def test_a_keyframe_gets_one_fix_and_a_receiver_without_one_gives_none():
     assert fixes.counts["fixes: no fix"] == 1
 
 
+def test_a_fix_that_comes_late_hangs_on_the_keyframe_of_its_time():
+    fixes = Fixes(GraphConfig())
+    for step in range(11):
+        assert fixes.due(odometry(0.1 * step), 7, odometry(0.0)) == []
+    fixes.add(fix(0.75))
+    fixes.due(odometry(1.1), 8, odometry(1.0))
+    fixes.add(fix(0.95))  # the keyframe before has a fix
+    fixes.add(fix(1.05))
+    (second,) = fixes.due(odometry(1.2), 8, odometry(1.0))
+    assert second.pose_id == 8
+    np.testing.assert_allclose(second.p_base_antenna, ANTENNA + np.array([0.1, 0.0, 0.0]), atol=1e-9)
+    assert fixes.counts["fixes: used"] == 2
+    fixes.due(odometry(4.0), 9, odometry(3.9))
+    fixes.add(fix(1.15))
+    assert fixes.due(odometry(4.1), 9, odometry(3.9)) == []
+    assert fixes.counts["fixes: without an odometry"] == 1
+
+
 @pytest.mark.parametrize("wild", [3600.0, -3600.0])
 def test_one_wild_stamp_costs_its_fix_and_no_other(wild):
     fixes = Fixes(GraphConfig())

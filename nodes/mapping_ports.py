@@ -220,7 +220,8 @@ class MapOutput(OutputPort):
                 self._place.forget()
             case "map_odom":
                 self._place.take(item)
-                self.pose.publish(map_messages.pose_to(item, frame))
+                if item is not None:
+                    self.pose.publish(map_messages.pose_to(item, frame))
             case "map_path":
                 self._publish_path(item, frame)
             case "map_grid":
@@ -248,25 +249,28 @@ class OdomPlace:
 
     def __init__(self) -> None:
         self._known: MapOdom | None = None
-        self._span_ns: tuple[int, int] | None = None  # stamps of the odometry since its last start
+        self._first_ns: int | None = None  # stamp of the first odometry since its last start
 
     def forget(self) -> None:
         """The odometry begins at another origin, or mapping with another map."""
-        self._known = self._span_ns = None
+        self._known = self._first_ns = None
 
-    def take(self, item: MapOdom) -> None:
-        """What mapping says; not what it said of an odometry before the last start."""
-        span = self._span_ns
-        if span is not None and span[0] <= item.stamp_ns <= span[1]:
-            self._known = item
+    def take(self, item: MapOdom | None) -> None:
+        """What mapping says, which may be faster than the publishing of the same scan; None: it does not know."""
+        self._known = item
 
     def at(self, stamp_ns: int, hold_ns: int) -> np.ndarray | None:
-        """`T_map_odom` (4, 4) for the odometry at `stamp_ns`; None where mapping has said nothing for `hold_ns`."""
-        first_ns = self._span_ns[0] if self._span_ns else stamp_ns
-        self._span_ns, known = (first_ns, stamp_ns), self._known
-        if known is None or known.stamp_ns < first_ns:  # mapping may still say something of the odometry before
+        """`T_map_odom` (4, 4) for the odometry at `stamp_ns`; None where mapping has said nothing for `hold_ns`.
+
+        Mapping may still say something of the odometry before, which lies before this one, or, where the clock was
+        moved back, after it.
+        """
+        known, first_ns = self._known, self._first_ns
+        if first_ns is None:
+            first_ns = self._first_ns = stamp_ns
+        if known is None or not first_ns <= known.stamp_ns <= stamp_ns <= known.stamp_ns + hold_ns:
             return None
-        return known.T_map_odom if stamp_ns - known.stamp_ns <= hold_ns else None
+        return known.T_map_odom
 
 
 def folder_of(map_url: str) -> str:

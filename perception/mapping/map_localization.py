@@ -10,15 +10,15 @@ from perception.core.errors import MapError
 from perception.core.geometry import inverse
 from perception.core.health import OK, Health, Level, worst
 from perception.core.types import Odometry, OdometryUpdate
-from perception.mapping.mapper import DRAWN_AT_ONCE, NO_ODOMETRY, Output, map_notes, unplaced
+from perception.mapping.mapper import DRAWN_AT_ONCE, NO_ODOMETRY, Output, map_notes, map_odom_of, unplaced
 from perception.mapping.opened import OpenMap
-from perception.mapping.types import AntennaFix, MapGrid, MapOdom, WheelTwist
+from perception.mapping.types import AntennaFix, MapGrid, WheelTwist
 from slam.maps.folder import save_copy
 from slam.maps.grid import OccupancyTiles
 
 
 class MapLocalization:
-    """Odometry in; `map_odom` out, and the saved path and grid once. Speaks like `Mapper`."""
+    """Odometry in; `map_odom` out (None: not known), and the saved path and grid once. Speaks like `Mapper`."""
 
     def __init__(self, open_map: OpenMap) -> None:
         self.map, self.config = open_map, open_map.config
@@ -35,11 +35,7 @@ class MapLocalization:
         self._latest = odometry = update.odometry
         if self.map.maker.is_due(odometry):
             self._keyframe(update)
-        outputs = self._saved(odometry.stamp_ns)
-        if self.T_map_odom is not None:
-            pose = MapOdom(odometry.stamp_ns, self.T_map_odom, odometry.covariance, odometry.T_odom_base)
-            outputs.append(("map_odom", pose))
-        return outputs
+        return [*self._saved(odometry.stamp_ns), ("map_odom", map_odom_of(odometry, self.T_map_odom))]
 
     def add_fix(self, item: AntennaFix) -> None:
         """A saved map is not changed by fixes."""
@@ -48,6 +44,11 @@ class MapLocalization:
     def add_wheels(self, twist: WheelTwist) -> None:
         """A saved map is not changed by wheels."""
         self.events["twists not used"] += 1
+
+    def restart_odometry(self, reason: str) -> None:
+        """The odometry starts anew, at another origin: where it was says nothing any more."""
+        self._latest = None
+        self.begin_session(reason)
 
     def begin_session(self, reason: str) -> None:
         """The place in the map is sought anew."""

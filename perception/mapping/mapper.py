@@ -51,7 +51,7 @@ class Anchor:
 
 
 class Mapper:
-    """Odometry in; `map_odom`, `map_path`, `map_grid` and `loops` out. One caller."""
+    """Odometry in; `map_odom` (None: not known), `map_path`, `map_grid` and `loops` out. One caller."""
 
     def __init__(self, open_map: OpenMap, has_gravity: bool, is_temporary: bool = False) -> None:
         """`open_map` is open for writing; its folder goes at the end if it `is_temporary`.
@@ -90,7 +90,7 @@ class Mapper:
             outputs += [("loops", report) for report in self._keyframe(update)]
         outputs += self._heard(is_keyframe)
         outputs += self._grid(odometry.stamp_ns)
-        return outputs + self._pose(odometry)
+        return [*outputs, ("map_odom", map_odom_of(odometry, self.T_map_odom))]
 
     def add_fix(self, item: AntennaFix) -> None:
         """A satellite fix; it counts when the odometry of its time has come.
@@ -105,6 +105,11 @@ class Mapper:
     def add_wheels(self, twist: WheelTwist) -> None:
         """A twist of the wheels."""
         self.wheels.add(twist)
+
+    def restart_odometry(self, reason: str) -> None:
+        """The odometry starts anew, at another origin: where it was says nothing any more."""
+        self._latest = None
+        self.begin_session(reason)
 
     def begin_session(self, reason: str) -> None:
         """The odometry starts anew, or its place in the map is not to be believed any more."""
@@ -323,16 +328,18 @@ class Mapper:
         self._drawn_ns, self._is_drawn, self._grid_health = stamp_ns, False, OK
         return [("map_grid", MapGrid(stamp_ns, grid))]
 
-    def _pose(self, odometry: Odometry) -> list[Output]:
-        if self.T_map_odom is None:
-            return []
-        return [("map_odom", MapOdom(odometry.stamp_ns, self.T_map_odom, odometry.covariance, odometry.T_odom_base))]
-
     def _save_poses(self) -> None:
         if self._latest is not None:
             self._saved_ns = self._latest.stamp_ns
         if len(self.map.poses):
             self.map.folder.save_poses(self.map.poses.ids, self.map.poses.poses)
+
+
+def map_odom_of(odometry: Odometry, T_map_odom: np.ndarray | None) -> MapOdom | None:
+    """What is said of the place in the map with a pose of the odometry; None where it is not known."""
+    if T_map_odom is None:
+        return None
+    return MapOdom(odometry.stamp_ns, T_map_odom, odometry.covariance, odometry.T_odom_base)
 
 
 def unplaced(T_map_odom: np.ndarray | None, reason: str) -> Health:

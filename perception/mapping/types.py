@@ -24,7 +24,7 @@ class MapCommand:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MapOdom:
-    """Where the frame `odom` lies in the map; said only while the place in the map is known."""
+    """Where the frame `odom` lies in the map; None is said in its place where that is not known."""
 
     stamp_ns: int  # of the odometry that it came with
     T_map_odom: np.ndarray  # (4, 4) float64

@@ -47,13 +47,15 @@ class MappingStage:
             case "odometry":
                 return self.mapper.add(item)
             case "odometry_reset":
-                self.mapper.begin_session(str(item))
+                self.mapper.restart_odometry(str(item))
+                return self._unplaced()
             case "fix":
                 self.mapper.add_fix(item)
             case "wheels":
                 self.mapper.add_wheels(item)
             case "map_command":
                 self._obey(item)
+                return self._unplaced()
         return []
 
     def finish(self) -> Iterable[Output]:
@@ -86,6 +88,10 @@ class MappingStage:
         folder = "a temporary one" if not self.config.folder else str(mapped.folder.path)
         network = mapped.memory.describer.network.name
         return {"map": folder, "mode": self.config.mode, "keyframes": str(len(mapped.folder)), "places": network}
+
+    def _unplaced(self) -> list[Output]:
+        """Said at once where the place in the map is given up: the next pose may take long."""
+        return [("map_odom", None)] if self.mapper.T_map_odom is None else []
 
     def _opened(self, config: MappingConfig) -> "Mapper | MapLocalization":
         from perception.mapping.opening import open_mapper

@@ -12,6 +12,9 @@ from perception.core.geometry import exp_so3, inverse, transform
 from perception.core.health import Level
 from perception.mapping.config import MappingConfig
 from perception.mapping.opening import open_mapper
+from perception.mapping.types import MapCommand
+from perception.pipeline.config import PerceptionConfig
+from perception.pipeline.mapping import MappingStage
 from slam.maps.folder import MapFolder
 from tests.unit.mapping.robot import RIG, Robot
 
@@ -120,7 +123,7 @@ def test_a_robot_elsewhere_gets_no_place_and_its_keyframes_wait(copy):
     mapper = open_mapper(settings(copy, localization={"max_waiting": 3}), RIG)
     before = len(mapper.map.folder)
     heard = drive(mapper, Robot(world=1), 5)
-    assert "map_odom" not in heard
+    assert set(heard["map_odom"]) == {None}
     assert len(mapper.map.folder) == before
     assert mapper.health().level is Level.DEGRADED
     assert any("5 keyframes have no place" in note for note in mapper.notes())
@@ -148,6 +151,27 @@ def test_a_pose_that_somebody_says_is_believed_at_once(copy):
     ((_, heard),) = [output for output in mapper.add(update) if output[0] == "map_odom"]
     np.testing.assert_allclose(heard.T_map_base, said @ update.odometry.T_odom_base, atol=1e-3)
     mapper.close()
+
+
+@pytest.mark.parametrize("mode", ["mapping", "localization"])
+def test_a_pose_is_taken_over_with_the_odometry_that_goes_on_and_never_with_one_that_ended(copy, mode):
+    stage = MappingStage(PerceptionConfig(mapping=settings(copy, mode=mode)), RIG)
+    robot, answers = Robot(phase=1.0), []
+
+    def ask(kind, argument=None):
+        command = MapCommand(kind, argument, lambda is_done, text: answers.append((is_done, text)))
+        return list(stage.step("map_command", command))
+
+    for _ in range(4):
+        said = list(stage.step("odometry", robot.step()))
+    assert dict(said)["map_odom"] is not None
+    assert ask("relocalize") == [("map_odom", None)]
+    ask("set_pose", np.eye(4))
+    assert all(is_done for is_done, _ in answers)
+    assert stage.step("odometry_reset", "the clock was moved back") == [("map_odom", None)]
+    ask("set_pose", np.eye(4))
+    assert answers[-1][0] is False and "no odometry yet" in answers[-1][1]
+    stage.close()
 
 
 def test_a_full_disk_costs_that_keyframe_alone(tmp_path, monkeypatch):

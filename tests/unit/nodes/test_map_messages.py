@@ -130,6 +130,23 @@ def test_the_place_of_odom_holds_while_mapping_is_busy_and_no_longer():
     assert place.at(STAMP + 2 * SECOND + 1, 2 * SECOND) is None
 
 
+def test_an_answer_that_is_faster_than_the_publishing_of_its_scan_counts():
+    place = OdomPlace()
+    for stamp_ns in (STAMP, STAMP + SECOND):
+        place.take(map_odom(stamp_ns))
+        np.testing.assert_array_equal(place.at(stamp_ns, 0), T)
+
+
+def test_nothing_is_placed_once_mapping_does_not_know_the_place():
+    place = OdomPlace()
+    place.take(map_odom(STAMP))
+    assert place.at(STAMP, SECOND) is not None
+    place.take(None)
+    assert place.at(STAMP + 1, SECOND) is None
+    place.take(map_odom(STAMP + 1))  # of a scan that had waited for mapping
+    assert place.at(STAMP + 2, SECOND) is not None
+
+
 def test_what_is_said_of_an_odometry_that_has_ended_places_nothing():
     place = OdomPlace()
     place.at(STAMP, SECOND)

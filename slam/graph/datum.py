@@ -18,14 +18,17 @@ class DatumAligner:
     def __init__(self, config: GnssConfig) -> None:
         self.config = config
         self.waiting: dict[int, Position] = {}
-        self.num_dropped = 0
 
     def wait(self, factor_id: int, factor: Position) -> None:
-        """Keep one fix; the oldest goes when too many wait."""
+        """Keep one fix."""
         self.waiting[factor_id] = factor
-        if len(self.waiting) > self.config.max_waiting:
-            self.waiting.pop(next(iter(self.waiting)))
-            self.num_dropped += 1
+
+    def drop(self) -> list[int]:
+        """Let go of the oldest where too many wait; returns their numbers."""
+        dropped = list(self.waiting)[: max(len(self.waiting) - self.config.max_waiting, 0)]
+        for factor_id in dropped:
+            del self.waiting[factor_id]
+        return dropped
 
     def take(self) -> dict[int, Position]:
         """Everything that waits; then nothing does."""

@@ -123,15 +123,16 @@ class PoseGraph:
     def update(self) -> Update:
         """Optimise with what was added. What the solver cannot take, and guesses that contradict, are undone."""
         datum = self._align_datum()
+        dropped = self._drop_fixes()
         pending, self._pending = self._pending, _Pending()
         if not pending.factors:
-            return Update(0, 0)
+            return Update(0, 0, tuple(dropped))
         before = len(self._ids)
         loops = {n: f for n, f in pending.factors.items() if self._is_on_trial(n, f)}
         for number in loops:
             del pending.factors[number]
         known = {n: f for n, f in pending.factors.items() if n in self._trusted and is_guess(f)}
-        undone = self._insert(pending, datum, is_plain=bool(known)) if pending.factors else []
+        undone = dropped + (self._insert(pending, datum, is_plain=bool(known)) if pending.factors else [])
         if known:
             self._put_on_kernels(known)
         undone += self._judge([n for n, f in pending.factors.items() if is_guess(f) and n in self.factors])
@@ -201,6 +202,13 @@ class PoseGraph:
         if T_map_enu is not None:
             self._pending.factors.update(self._aligner.take())
         return T_map_enu
+
+    def _drop_fixes(self) -> list[Undone]:
+        """Fixes that still wait after an alignment was tried, the oldest where there are too many."""
+        reason = f"more than {self.config.gnss.max_waiting} fixes wait for their frame; it was the oldest"
+        dropped = [Undone(number, reason) for number in self._aligner.drop()]
+        self.undone.update((item.factor_id, item.reason) for item in dropped)
+        return dropped
 
     def _insert(self, pending: _Pending, datum: np.ndarray | None, is_plain: bool = False) -> list[Undone]:
         """Give the solver what is pending: together, or piece by piece where it cannot take all."""

@@ -175,6 +175,26 @@ def test_positions_wait_for_their_datum_and_then_remove_drift():
     assert position_error(graph.poses()[1], data.truth) < 0.6 * position_error(alone.poses()[1], data.truth)
 
 
+def test_all_fixes_of_a_saved_map_count_however_many_they_are():
+    data, graph = laps(60, per_lap=300), PoseGraph(GraphConfig(gnss={"max_waiting": 10}))
+    graph.add_first(0, np.eye(4))
+    for edge in data.odometry:  # added before the first update, as those of a journal are
+        graph.add(edge, is_trusted=True)
+        graph.add(Position(edge.to_id, data.truth[edge.to_id][:3, 3].copy(), np.eye(3)), is_trusted=True)
+    assert not graph.update().undone
+    assert sum(isinstance(factor, Position) for factor in graph.factors.values()) == 59
+
+
+def test_of_too_many_fixes_that_wait_the_oldest_are_undone_with_their_reason():
+    graph = PoseGraph(GraphConfig(gnss={"max_waiting": 10}))
+    graph.add_first(0, np.eye(4))
+    fixes = [graph.add(Position(0, np.array([0.01 * i, 0.0, 0.0]), np.eye(3))) for i in range(13)]  # it stands
+    assert [item.factor_id for item in graph.update().undone] == fixes[:3]
+    assert "more than 10 fixes wait" in graph.undone[fixes[0]]
+    graph.add(Position(0, np.zeros(3), np.eye(3)))
+    assert [item.factor_id for item in graph.update().undone] == [fixes[3]]
+
+
 def test_a_fix_far_off_is_undone():
     data = laps(120, per_lap=300)
     graph = PoseGraph()

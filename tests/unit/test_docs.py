@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("training/*/README.md")])
 
 
 def test_the_reference_page_lists_every_field_as_it_is() -> None:
@@ -16,13 +16,13 @@ def test_the_reference_page_lists_every_field_as_it_is() -> None:
     assert page[page.index("|") :] == reference(), "run `make docs`"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_that_is_named_exists(page: Path) -> None:
     named = re.findall(r"`((?:perception|slam|nodes|tests|requirements|docker)/[\w/.]+\.\w+)`", page.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
@@ -34,7 +34,7 @@ def words_after(command: str, lines: list[str]) -> set[str]:
     return {match[1] for match in matches if match}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_and_make_target_that_is_named_exists(page: Path) -> None:
     from perception.cli import main
 
@@ -49,4 +49,4 @@ def test_every_command_and_make_target_that_is_named_exists(page: Path) -> None:
 def test_no_text_names_a_path_of_a_machine() -> None:
     names = re.compile(r"(?<![\w./])/(?:work|tmp|root|home)/")
     pages = [*PAGES, ROOT / "Makefile", ROOT / ".ci/run", *(ROOT / "requirements").iterdir()]
-    assert [page.name for page in pages if names.search(page.read_text(encoding="utf-8"))] == []
+    assert [str(page) for page in pages if names.search(page.read_text(encoding="utf-8"))] == []

@@ -1,6 +1,6 @@
 """What the front end and the process of the pose graph say to each other. Both are ours, so they are pickled."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,8 +35,5 @@ class GraphResult:
     latest_id: int  # keyframe of the highest number; -1: none
     T_map_base: np.ndarray  # (4, 4), of that keyframe
     undone: tuple[Undone, ...]  # factors taken back, and those refused
-    took: float  # s
     ids: np.ndarray | None = None  # (N,) int64: where older poses may have moved, all of them ...
     poses: np.ndarray | None = None  # (N, 4, 4) T_map_base ... and where they are now
-    T_map_enu: np.ndarray | None = None  # (4, 4); None: not aligned
-    statistics: dict[str, float] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The pose graph in a process of its own, beside a front end that it never stops.
 
 GTSAM holds Python's global lock for up to 1.3 s, so it must not share a process with what has a deadline. `add` and
-`poll` only touch queues: a thread sends, another receives, and a process that dies or hangs is started again and gets
+`poll` only touch queues: a thread sends, another receives, a third starts a process that dies or hangs again, with
 its factors from the journal. The front end's pose never jumps: the correction is handed out as `T_map_odom`.
 """
 
@@ -15,12 +15,13 @@ import sys
 import threading
 import time
 from collections import deque
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 
-from perception.core.errors import MissingDependency, PerceptionError
+from perception.core.errors import MapError, MissingDependency, PerceptionError
 from perception.core.geometry import inverse
 from perception.core.health import OK, Health, Level
 from slam.graph.config import GraphConfig
@@ -33,7 +34,10 @@ MAX_DEATHS = 8  # in a row, without an answer between them
 MAX_REMEMBERED = 4096  # keyframes whose odometry is kept for the correction
 STOP_TIMEOUT = 5.0  # s
 START_TIMEOUT = 60.0  # s, until a new process has its factors
+SETTLE_TIMEOUT = 300.0  # s, for the optimum of a large graph
+RETRY_PAUSE = 1.0  # s, and so much more after each failure to start a process
 ROOT = Path(__file__).resolve().parents[2]  # holds the package slam
+_Outbox = queue.SimpleQueue[Command | None]  # None: the end
 log = logging.getLogger(__name__)
 
 
@@ -59,8 +63,7 @@ class GraphProcess:
         self.timeout, self.is_single = timeout, is_single
         self.num_deaths = 0
         self.T_map_odom = np.eye(4)
-        self.T_map_enu: np.ndarray | None = None
-        self._outbox: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._outbox: _Outbox = queue.SimpleQueue()
         self._results: deque[GraphResult] = deque()
         self._in_flight: deque[Command] = deque()
         self._lock = threading.RLock()  # a factor is in the journal and on its way, or neither
@@ -68,11 +71,12 @@ class GraphProcess:
         self._poses: tuple[np.ndarray, np.ndarray] | None = None  # as last told
         self._sequence = 0
         self._next_id = self.journal.next_factor_id()
+        self._untold: dict[int, str] = {}  # undone factors that the journal does not have yet, with reasons
+        self._judged_until = self.journal.judged_until
         self._heard = time.monotonic()
         self._deaths_in_a_row = 0
         self._suspect: int | None = None  # sequence of the first unanswered command at the last death
         self._child: subprocess.Popen | None = None
-        self._connection: Connection | None = None
         self._is_gone = threading.Event()  # the process of now
         self._is_ready = threading.Event()  # it has its factors
         self._is_closing = threading.Event()
@@ -134,7 +138,8 @@ class GraphProcess:
     @property
     def pid(self) -> int | None:
         """Of the process of now; None between two."""
-        return self._child.pid if self._child is not None else None
+        child = self._child
+        return child.pid if child is not None else None
 
     @property
     def num_waiting(self) -> int:
@@ -143,17 +148,19 @@ class GraphProcess:
 
     @property
     def health(self) -> Health:
-        """OK; DEGRADED while the process is started again; FAILED when that does not help."""
+        """OK; DEGRADED while the process is started again or the disk is full; FAILED when a start does not help."""
         if self._deaths_in_a_row >= MAX_DEATHS:
             return Health(Level.FAILED, f"the pose graph ended {self._deaths_in_a_row} times in a row")
         if self.num_deaths and not self._is_ready.is_set():
             return Health(Level.DEGRADED, "the pose graph is started again; the correction stays as it was")
+        if self._untold:
+            reason = f"{len(self._untold)} factors that were undone are not in the journal yet; make room on the disk"
+            return Health(Level.DEGRADED, reason)
         return OK
 
     def close(self) -> None:
         """End the process; the journal stays."""
         self._is_closing.set()
-        self._outbox.put(None)
         self._keeper.join(STOP_TIMEOUT)
 
     def __enter__(self) -> "GraphProcess":
@@ -181,74 +188,94 @@ class GraphProcess:
         T_odom_base = self._odometry.get(answer.latest_id)
         if T_odom_base is not None:
             self.T_map_odom = answer.T_map_base @ inverse(T_odom_base)
-        self.T_map_enu = answer.T_map_enu
 
-    # -- the keeper's thread -------------------------------------------------------------------------------------
+    def _tell_journal(self) -> None:
+        """What was undone, then what was judged. What a full disk does not take is told the next time."""
+        with self._lock:
+            try:
+                for factor_id, reason in list(self._untold.items()):
+                    self.journal.add_undone(factor_id, reason)
+                    del self._untold[factor_id]
+                if self._judged_until > self.journal.judged_until:
+                    self.journal.add_judged(self._judged_until)
+            except MapError as error:
+                log.warning("pose graph: %s", error)
+
+    # -- the keeper's thread, which neither sends nor receives: nothing that hangs stops it --------------------------
 
     def _keep(self) -> None:
         while not self._is_closing.is_set() and self._deaths_in_a_row < MAX_DEATHS:
             try:
                 self._start()
-                self._forward()
-            except OSError as error:  # it ended while something was sent to it
-                log.warning("pose graph: %s", error)
+            except (OSError, RuntimeError) as error:
+                log.warning("pose graph: no process can be started: %s", error)
+                self._is_closing.wait(RETRY_PAUSE * (1 + self._deaths_in_a_row))
+            else:
+                self._watch()
             self._end()
 
     def _start(self) -> None:
-        """A new process with all that was answered before; what was not is sent again."""
-        ours, theirs = socket.socketpair()
+        """A new process with all that was answered before; what was not is sent again.
+
+        Raises `OSError` and, where there is no thread for it, `RuntimeError`.
+        """
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "slam.graph.worker", str(theirs.fileno())],
+                env=environment,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # Ctrl-C in a terminal reaches the front end alone
+            )
+            connection = Connection(ours.detach())
         self._is_gone.clear()
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "slam.graph.worker", str(theirs.fileno())],
-            env=environment,
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,  # Ctrl-C in a terminal reaches the front end alone
-        )
-        theirs.close()
-        self._connection, self._heard = Connection(ours.detach()), time.monotonic()
+        self._heard = time.monotonic()
         with self._lock:
             self._outbox = queue.SimpleQueue()
             self._drop_suspect()
             for command in self._in_flight:
                 self._outbox.put(command)
             unanswered = {command.entry.factor_id for command in self._in_flight if command.entry is not None}
-            kept = list(self.journal.entries())
-        entries = [self._placed(entry) for entry in kept if entry.factor_id not in unanswered]
-        threading.Thread(target=self._receive, args=(self._connection,), daemon=True).start()
+            kept, left_out = list(self.journal.entries()), unanswered | self._untold.keys()
+        entries = [self._placed(entry) for entry in kept if entry.factor_id not in left_out]
         is_single = self.is_single or self._deaths_in_a_row > 0
-        self._connection.send(Restore(self.config, entries, self.journal.judged_until, is_single))
+        restore = Restore(self.config, entries, self._judged_until, is_single)
+        for work in (partial(_send_all, connection, restore, self._outbox), partial(self._receive, connection)):
+            threading.Thread(target=work, daemon=True).start()
 
-    def _forward(self) -> None:
-        """Send what comes until the process is gone, silent for too long, or not needed any more."""
-        assert self._connection is not None
-        while not self._is_closing.is_set() and not self._is_gone.is_set():
-            try:
-                command = self._outbox.get(timeout=TICK)
-            except queue.Empty:
-                command = None
-            if command is not None:
-                self._connection.send(command)
-            is_waited_for = bool(self._in_flight) or not self._is_ready.is_set()
-            limit = self.timeout if self._is_ready.is_set() else max(self.timeout, START_TIMEOUT)
+    def _watch(self) -> None:
+        """Until the process is gone, silent for too long, or not needed any more."""
+        while not self._is_closing.is_set() and not self._is_gone.wait(TICK):
+            with self._lock:
+                is_waited_for = bool(self._in_flight) or not self._is_ready.is_set()
+                limit = self._patience()
             if is_waited_for and time.monotonic() - self._heard > limit:
                 log.warning("pose graph: no answer for %g s; it is ended", limit)
                 return
             if not is_waited_for:
                 self._heard = time.monotonic()
 
+    def _patience(self) -> float:
+        """How long (s) the process may be silent with what it does now."""
+        if not self._is_ready.is_set():
+            return max(self.timeout, START_TIMEOUT)
+        is_settling = any(command.entry is None for command in self._in_flight)
+        return max(self.timeout, SETTLE_TIMEOUT) if is_settling else self.timeout
+
     def _end(self) -> None:
-        assert self._child is not None
         self._is_ready.clear()
+        self._outbox.put(None)
+        child, self._child = self._child, None
         if not self._is_closing.is_set():
             self.num_deaths += 1
             self._deaths_in_a_row += 1
-            log.warning("pose graph: the process %d is gone; it is started again", self._child.pid)
-        self._child.kill()
-        self._child.wait()
-        self._is_gone.wait(STOP_TIMEOUT)  # all that it said is received
-        self._child = None
+            log.warning("pose graph: the process is gone; it is started again")
+        if child is not None:
+            child.kill()
+            child.wait()
+            self._is_gone.wait(STOP_TIMEOUT)  # all that it said is received
 
     def _drop_suspect(self) -> None:
         """A command that was the first without an answer at two deaths in a row is what ends the process."""
@@ -257,7 +284,8 @@ class GraphProcess:
             command = self._in_flight.popleft()
             log.error("pose graph: command %d ends the process and is dropped", command.sequence)
             if command.entry is not None:
-                self.journal.add_undone(command.entry.factor_id, "it ends the process of the solver")
+                self._untold[command.entry.factor_id] = "it ends the process of the solver"
+                self._tell_journal()
             first = None
         self._suspect = first
 
@@ -279,19 +307,18 @@ class GraphProcess:
             while True:
                 self._take(connection.recv())
         except (EOFError, OSError):
+            pass
+        finally:
             self._is_gone.set()
 
     def _take(self, answer: GraphResult) -> None:
-        for item in answer.undone:
-            self.journal.add_undone(item.factor_id, item.reason)
         with self._lock:
-            guesses = []
+            self._untold.update((item.factor_id, item.reason) for item in answer.undone)
             while self._in_flight and self._in_flight[0].sequence <= answer.sequence:
                 entry = self._in_flight.popleft().entry
                 if entry is not None and is_guess(entry.factor):
-                    guesses.append(entry.factor_id)
-            if guesses:
-                self.journal.add_judged(max(guesses))
+                    self._judged_until = max(self._judged_until, entry.factor_id)
+            self._tell_journal()
             if answer.ids is not None and answer.poses is not None:
                 self._poses = answer.ids, answer.poses
             self._heard = time.monotonic()
@@ -299,3 +326,13 @@ class GraphProcess:
                 self._deaths_in_a_row = 0
             self._results.append(answer)
         self._is_ready.set()
+
+
+def _send_all(connection: Connection, restore: Restore, outbox: _Outbox) -> None:
+    """The sender's thread: everything until None, as long as somebody takes it."""
+    try:
+        connection.send(restore)
+        while (command := outbox.get()) is not None:
+            connection.send(command)
+    except OSError as error:  # the process ended while something was sent to it
+        log.warning("pose graph: %s", error)

@@ -3,7 +3,6 @@
 import logging
 import signal
 import sys
-import time
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -28,23 +27,21 @@ class Worker:
 
     def restored(self, restore: Restore) -> GraphResult:
         """The graph as it was."""
-        start = time.perf_counter()
         refused = [
             undone for entry in restore.entries for undone in self._add(entry, entry.factor_id <= restore.judged_until)
         ]
         update = self.graph.update()
-        return self._result(-1, (*refused, *update.undone), start, True)
+        return self._result(-1, (*refused, *update.undone), True)
 
     def done(self, commands: list[Command]) -> GraphResult:
         """Everything that the commands ask for."""
-        start = time.perf_counter()
         refused = [undone for command in commands if command.entry for undone in self._add(command.entry, False)]
         update = self.graph.update()
         is_settling = any(command.entry is None for command in commands)
         if is_settling:
             self.graph.settle()
         undone = (*refused, *update.undone)
-        return self._result(commands[-1].sequence, undone, start, update.is_corrected or is_settling)
+        return self._result(commands[-1].sequence, undone, update.is_corrected or is_settling)
 
     def _add(self, entry: Entry, is_trusted: bool) -> list[Undone]:
         if entry.factor_id in self.graph.factors:
@@ -57,21 +54,11 @@ class Worker:
         self.latest = max(self.latest, *poses_of(entry.factor))
         return []
 
-    def _result(self, sequence: int, undone: tuple[Undone, ...], start: float, has_moved: bool) -> GraphResult:
+    def _result(self, sequence: int, undone: tuple[Undone, ...], has_moved: bool) -> GraphResult:
         ids, poses = self.graph.poses() if has_moved and len(self.graph) else (None, None)
         known = self.latest if self.latest in self.graph else -1
         T_map_base = self.graph.pose(known) if known >= 0 else np.eye(4)
-        return GraphResult(
-            sequence,
-            known,
-            T_map_base,
-            undone,
-            time.perf_counter() - start,
-            ids,
-            poses,
-            self.graph.T_map_enu,
-            {"poses": len(self.graph), "factors": len(self.graph.factors), "undone": len(self.graph.undone)},
-        )
+        return GraphResult(sequence, known, T_map_base, undone, ids, poses)
 
 
 def serve(connection: Connection) -> None:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from perception.core.errors import MapError
 from perception.core.geometry import inverse
 from perception.core.health import Level
 from tests.unit.slam.graphs import laps, position_error
 
 pytest.importorskip("gtsam", reason="the pose graph needs gtsam")
 
+from slam.graph.factors import Between
 from slam.graph.journal import MemoryJournal
 from slam.graph.pose_graph import PoseGraph
 from slam.graph.process import ROOT, GraphProcess
@@ -124,6 +126,80 @@ def test_a_process_that_hangs_is_ended_and_started_again():
         until(lambda: graph.num_deaths >= 1, "the hang was not noticed")
         graph.timeout = PATIENCE
         assert len(settled_poses(graph).ids) == 21
+
+
+def test_a_process_that_hangs_is_ended_even_while_something_is_sent_to_it():
+    with GraphProcess() as graph:
+        drive(graph, 0, 10)
+        graph.wait(PATIENCE)
+        os.kill(graph.pid, signal.SIGSTOP)
+        graph.timeout = 0.5
+        for edge in DATA.odometry * 10:  # more than the socket holds
+            graph.add(edge)
+        until(lambda: graph.num_deaths >= 1, "the hang was not noticed")
+
+
+def test_settling_may_take_longer_than_another_command():
+    with GraphProcess() as graph:
+        drive(graph, 0, 10)
+        graph.wait(PATIENCE)
+        os.kill(graph.pid, signal.SIGSTOP)
+        graph.timeout = 0.2
+        graph.settle()
+        time.sleep(1.0)
+        os.kill(graph.pid, signal.SIGCONT)
+        assert len(graph.wait(PATIENCE)[-1].ids) == 11
+        assert graph.num_deaths == 0
+
+
+def test_a_start_that_fails_is_tried_again(monkeypatch):
+    popen_itself, failures = subprocess.Popen, [BlockingIOError(11, "Resource temporarily unavailable")]
+
+    def popen(*args, **options):
+        if failures:
+            raise failures.pop()
+        return popen_itself(*args, **options)
+
+    monkeypatch.setattr("slam.graph.process.subprocess.Popen", popen)
+    with GraphProcess() as graph:
+        drive(graph, 0, 5)
+        assert len(settled_poses(graph).ids) == 6
+        assert graph.num_deaths == 1
+
+
+class FullDisk(MemoryJournal):
+    """Takes factors, and nothing else as long as it is full."""
+
+    is_full = True
+
+    def add_undone(self, factor_id, reason):
+        self._check()
+        super().add_undone(factor_id, reason)
+
+    def add_judged(self, factor_id):
+        self._check()
+        super().add_judged(factor_id)
+
+    def _check(self):
+        if self.is_full:
+            raise MapError("the disk is full")
+
+
+def test_a_full_disk_costs_no_answers_and_what_was_undone_is_told_when_there_is_room():
+    journal = FullDisk()
+    with GraphProcess(journal=journal) as graph:
+        drive(graph, 0, 70)
+        number = graph.add(Between(3, 60, DATA.loops[0].T_from_to, DATA.loops[0].information, "loop"))  # wrong
+        graph.wait(PATIENCE)
+        assert graph.health.level == Level.DEGRADED and "disk" in graph.health.reason
+        os.kill(graph.pid, signal.SIGKILL)  # the next process must not be given the loop as one to be trusted
+        until(lambda: graph.num_deaths == 1 and graph.pid is not None, "it did not come back")
+        journal.is_full = False
+        graph.settle()
+        graph.wait(PATIENCE)
+        assert graph.health.level == Level.OK
+    assert number in journal.undone
+    assert journal.judged_until == number
 
 
 @dataclass(frozen=True)

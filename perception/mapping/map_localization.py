@@ -2,7 +2,6 @@
 
 from collections import Counter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -10,11 +9,11 @@ from perception.core.errors import MapError
 from perception.core.geometry import inverse
 from perception.core.health import OK, Health, Level, worst
 from perception.core.types import Odometry, OdometryUpdate
-from perception.mapping.mapper import DRAWN_AT_ONCE, NO_ODOMETRY, Output, map_notes, map_odom_of, unplaced
+from perception.mapping.grid_drawing import GridDrawing
+from perception.mapping.mapper import NO_ODOMETRY, Output, map_notes, map_odom_of, unplaced
 from perception.mapping.opened import OpenMap
-from perception.mapping.types import AntennaFix, MapGrid, WheelTwist
+from perception.mapping.types import AntennaFix, WheelTwist
 from slam.maps.folder import save_copy
-from slam.maps.grid import OccupancyTiles
 
 
 class MapLocalization:
@@ -27,8 +26,8 @@ class MapLocalization:
         self._latest: Odometry | None = None
         self._misses = 0  # in a row
         self._is_told = False
-        self._place = TemporaryDirectory(prefix="perception-grid-")  # a map that is only read gets no tiles
-        self._grid = OccupancyTiles(open_map.folder, place=Path(self._place.name)) if self.config.is_grid else None
+        period, is_grid = self.config.grid_period, self.config.is_grid
+        self._grid = GridDrawing(open_map.folder, open_map.poses, period, is_kept=False) if is_grid else None
 
     def add(self, update: OdometryUpdate) -> list[Output]:
         """One pose of the odometry with its cloud."""
@@ -71,11 +70,12 @@ class MapLocalization:
 
     def finish(self) -> list[Output]:
         """The grid, where the recording ended before all of it was drawn."""
-        return self._saved(self._latest.stamp_ns, None) if self._latest is not None else []
+        return self._grid.finish() if self._grid is not None else []
 
     def close(self) -> None:
         """Let go of the folder."""
-        self._place.cleanup()
+        if self._grid is not None:
+            self._grid.close()
         self.map.folder.close()
         self.map.memory.describer.network.close()
 
@@ -83,7 +83,8 @@ class MapLocalization:
         """DEGRADED while the place is not known, or the map does not fit what is seen."""
         is_missing = bool(self._misses) and bool(self.map.localizer.reason)
         missing = Health(Level.DEGRADED, f"the map does not fit: {self.map.localizer.reason}") if is_missing else OK
-        return worst(missing, unplaced(self.T_map_odom, self.map.localizer.reason))
+        grid = self._grid.health if self._grid is not None else OK
+        return worst(grid, missing, unplaced(self.T_map_odom, self.map.localizer.reason))
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know."""
@@ -111,13 +112,12 @@ class MapLocalization:
         if is_followed and self._misses >= self.config.localization.lost_after:
             self.begin_session("lost")
 
-    def _saved(self, stamp_ns: int, limit: int | None = DRAWN_AT_ONCE) -> list[Output]:
+    def _saved(self, stamp_ns: int) -> list[Output]:
         """The path at once; the grid, some keyframes of which are drawn at each scan, when it is whole."""
-        outputs: list[Output] = [] if self._is_told else [("map_path", self.map.path())]
+        path: list[Output] = [] if self._is_told else [("map_path", self.map.path())]
         self._is_told = True
-        if self._grid is not None:
-            self._grid.update(self.map.poses.ids, self.map.poses.poses, limit)
-            if not self._grid.num_waiting:
-                outputs.append(("map_grid", MapGrid(stamp_ns, self._grid.grid())))
-                self._grid = None
-        return outputs
+        grid = self._grid.add(stamp_ns) if self._grid is not None else []
+        if self._grid is not None and grid:
+            self._grid.close()
+            self._grid = None
+        return path + grid

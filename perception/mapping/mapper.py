@@ -18,25 +18,24 @@ from perception.core.geometry import inverse
 from perception.core.health import OK, Health, Level, worst
 from perception.core.stamps import NS_PER_S
 from perception.core.types import Odometry, OdometryUpdate
+from perception.mapping.grid_drawing import GridDrawing
 from perception.mapping.localization import Located
 from perception.mapping.loops import LoopFinder
 from perception.mapping.memory import View
 from perception.mapping.opened import OpenMap
 from perception.mapping.sensors import Fixes, Wheels
-from perception.mapping.types import AntennaFix, LoopReport, MapGrid, MapOdom, WheelTwist
+from perception.mapping.types import AntennaFix, LoopReport, MapOdom, WheelTwist
 from slam.graph.factors import Attitude, Between, Factor, Position, Prior, information_of
 from slam.graph.messages import GraphResult
 from slam.graph.noise import odometry_factor
 from slam.graph.process import GraphProcess
 from slam.maps.folder import save_copy
-from slam.maps.grid import OccupancyTiles
 from slam.maps.merge import GIVEN_POSITION, GIVEN_ROTATION
 
 log = logging.getLogger(__name__)
 Output = tuple[str, object]
 NO_ODOMETRY = "set_pose: there is no odometry yet; wait for the first scan"
 SAVE_PERIOD_NS = 10 * NS_PER_S  # poses are saved so often; the journal has what they are made of
-DRAWN_AT_ONCE = 20  # keyframes of the grid that are drawn between two scans
 FINISH_TIMEOUT = 600.0  # s, for the optimum of a large graph
 
 
@@ -60,7 +59,8 @@ class Mapper:
         """
         self.map, self.config, self.has_gravity = open_map, open_map.config, has_gravity
         self.is_temporary = is_temporary
-        self.grid = OccupancyTiles(open_map.folder) if self.config.is_grid else None  # may raise: before the process
+        period, is_grid = self.config.grid_period, self.config.is_grid
+        self.grid = GridDrawing(open_map.folder, open_map.poses, period, is_kept=True) if is_grid else None
         self.graph = GraphProcess(self.config.graph, open_map.folder, is_single=self.config.is_deterministic)
         self.loops = LoopFinder(self.config, open_map.memory)
         self.fixes, self.wheels = Fixes(self.config.graph), Wheels(self.config.graph)
@@ -73,8 +73,7 @@ class Mapper:
         self._waiting: deque[tuple[View, Odometry]] = deque()
         self._given: np.ndarray | None = None  # T_map_odom that somebody said
         self._tied: Anchor | None = None  # what holds the first keyframe of the session; None: a prior
-        self._saved_ns = self._drawn_ns = 0
-        self._is_drawn, self._grid_health = False, OK
+        self._saved_ns = 0
 
     # -- what comes ------------------------------------------------------------------------------------------------
 
@@ -89,7 +88,7 @@ class Mapper:
         if is_keyframe:
             outputs += [("loops", report) for report in self._keyframe(update)]
         outputs += self._heard(is_keyframe)
-        outputs += self._grid(odometry.stamp_ns)
+        outputs += self.grid.add(odometry.stamp_ns) if self.grid is not None else []
         return [*outputs, ("map_odom", map_odom_of(odometry, self.T_map_odom))]
 
     def add_fix(self, item: AntennaFix) -> None:
@@ -116,7 +115,7 @@ class Mapper:
         self.events[f"sessions: {reason}"] += 1
         self._next_id += 1  # a gap in the numbers tells sessions apart
         self.T_map_odom, self._last, self._given = None, None, None
-        self._saved_ns = self._drawn_ns = 0  # the clock may have been moved back
+        self._saved_ns = 0  # the clock may have been moved back
         self.events["keyframes without a place"] += len(self._waiting)
         self._waiting.clear()
         for part in (self.map.memory, self.map.maker, self.map.localizer, self.loops):
@@ -144,11 +143,7 @@ class Mapper:
         self.graph.settle()
         outputs = self._take(self.graph.wait(FINISH_TIMEOUT), is_path_due=True)
         self._save_poses()
-        if self.grid is not None and len(self.map.poses):
-            self.grid.update(self.map.poses.ids, self.map.poses.poses)
-            stamp_ns = int(self.map.poses.stamps_ns[-1])
-            outputs.append(("map_grid", MapGrid(stamp_ns, self.grid.grid())))
-        return outputs
+        return outputs + self.grid.finish() if self.grid is not None else outputs
 
     def close(self) -> None:
         """End the graph's process and let go of the folder."""
@@ -167,7 +162,8 @@ class Mapper:
 
     def health(self) -> Health:
         """Of the graph, and whether the place in the map is known."""
-        return worst(self.graph.health, self._grid_health, unplaced(self.T_map_odom, self.map.localizer.reason))
+        grid = self.grid.health if self.grid is not None else OK
+        return worst(self.graph.health, grid, unplaced(self.T_map_odom, self.map.localizer.reason))
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know."""
@@ -312,21 +308,6 @@ class Mapper:
                 stamp_ns = self.map.folder.keyframes[loop.to_id].stamp_ns
                 reports.append(LoopReport(stamp_ns, loop.to_id, loop.from_id, "undone", item.reason, loop.T_from_to))
         return reports
-
-    def _grid(self, stamp_ns: int) -> list[Output]:
-        """Draw some keyframes, and hand the grid out when all are drawn and its time has come."""
-        if self.grid is None or stamp_ns - self._drawn_ns < self.config.grid_period * NS_PER_S:
-            return []
-        try:
-            self._is_drawn |= self.grid.update(self.map.poses.ids, self.map.poses.poses, DRAWN_AT_ONCE) > 0
-            if self.grid.num_waiting or not self._is_drawn:
-                return []
-            grid = self.grid.grid()
-        except MapError as error:  # the pose in the map does not wait for room on the disk
-            self._drawn_ns, self._grid_health = stamp_ns, Health(Level.DEGRADED, f"grid: {error}")
-            return []
-        self._drawn_ns, self._is_drawn, self._grid_health = stamp_ns, False, OK
-        return [("map_grid", MapGrid(stamp_ns, grid))]
 
     def _save_poses(self) -> None:
         if self._latest is not None:

@@ -28,6 +28,9 @@ class GridConfig(Config):
     free: float = Field(0.25, ge=0.0, lt=1.0, description="Cells of a smaller share are free.")
     tile_cells: int = Field(256, ge=16, le=4096, description="Edge of a tile in cells; tiles are what is on the disk.")
     cache_mb: int = Field(64, ge=1, le=65536, description="Tiles kept in memory (MB).")
+    max_cells: int = Field(
+        64_000_000, ge=1_000_000, le=1_000_000_000, description="A larger grid is put together in larger cells."
+    )
     min_shift: float = Field(0.02, ge=0.0, le=10.0, description="Keyframes that moved farther (m) are drawn anew.")
     min_turn_deg: float = Field(0.2, ge=0.0, le=90.0, description="The same for a turn (deg).")
 

@@ -5,6 +5,8 @@ that drawing all keyframes anew would give.
 """
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -40,16 +42,14 @@ class FloorGrid:
         step = 1
         while -(-self.cells.shape[0] // step) * -(-self.cells.shape[1] // step) > num_cells:
             step += 1
-        if step == 1:
-            return self
-        padding = [(0, -size % step) for size in self.cells.shape]
-        padded = np.pad(self.cells, padding, constant_values=UNKNOWN)
-        cells = reduce(np.maximum, [padded[i::step, j::step] for i in range(step) for j in range(step)])
-        return FloorGrid(self.resolution * step, self.origin, cells)
+        return FloorGrid(self.resolution * step, self.origin, pooled(self.cells, step)) if step > 1 else self
 
 
 class OccupancyTiles:
-    """Keeps the grid of a map folder in tiles beside it. What is on the disk is derived: it may be deleted."""
+    """Keeps the grid of a map folder in tiles beside it. What is on the disk is derived: it may be deleted.
+
+    Where the disk cannot be read or written every method raises `MapError`, and the next update draws all anew.
+    """
 
     def __init__(self, folder: MapFolder, config: GridConfig | None = None, place: Path | None = None) -> None:
         """`place`: folder of the tiles; else `grid/` in the map."""
@@ -57,10 +57,14 @@ class OccupancyTiles:
         self.place = place or folder.path / GRID
         self.tiles = TileStore(self.place / TILES, 2, self.config.tile_cells, self.config.cache_mb)
         self._drawn: dict[int, np.ndarray] = {}
+        self._is_torn = False  # an update did not end: what the tiles hold is not known
+        self._step = 1  # edge of the squares in which cells are handed out
+        self._cells: dict[tuple[int, int], np.ndarray] = {}  # squares of the tiles that have not changed since
         self.num_waiting = 0  # keyframes that the last update left for the next one
         self.counts: Counter[str] = Counter()  # what the grid goes without, and how often it began anew
-        if (self.place / BUSY).exists() or not self._read_drawn():
-            self.tiles.clear()
+        with self._on_disk():
+            if (self.place / BUSY).exists() or not self._read_drawn():
+                self.tiles.clear()
 
     def update(self, ids: np.ndarray, poses: np.ndarray, limit: int | None = None) -> int:
         """Draw what is new or has moved; `poses` (N, 4, 4) `T_map_base`. Returns how many keyframes were drawn.
@@ -68,29 +72,44 @@ class OccupancyTiles:
         With a `limit` no more are drawn, and `num_waiting` says how many are left. Where a tile is damaged all are
         drawn anew.
         """
-        try:
-            return self._update(ids, poses, limit)
-        except DamagedTile:
-            self._forget()
-            return self._update(ids, poses, limit)
+        with self._on_disk():
+            try:
+                return self._update(ids, poses, limit)
+            except DamagedTile:
+                self._is_torn = True
+                return self._update(ids, poses, limit)
 
     def grid(self) -> FloorGrid:
-        """The grid of all tiles that are there; where one is damaged all keyframes are drawn anew."""
-        try:
-            return self._assembled()
-        except DamagedTile:
-            drawn = self._forget()
-            self._update(np.array(list(drawn), dtype=np.int64), np.array(list(drawn.values())).reshape(-1, 4, 4), None)
-            return self._assembled()
+        """The grid of all tiles that are there; where one is damaged all keyframes are drawn anew.
 
-    def _forget(self) -> dict[int, np.ndarray]:
-        """Nothing is drawn any more; returns what was, and where."""
-        drawn, self._drawn = self._drawn, {}
+        Only tiles that have changed since the last time are read. Beyond `max_cells` its cells are larger.
+        """
+        with self._on_disk():
+            try:
+                return self._assembled()
+            except DamagedTile:
+                drawn, self._is_torn = self._drawn, True
+                poses = np.array(list(drawn.values())).reshape(-1, 4, 4)
+                self._update(np.array(list(drawn), dtype=np.int64), poses, None)
+                return self._assembled()
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise MapError(f"{self.place}: cannot be used ({error}); make room on the disk, or allow writing") from None
+
+    def _forget(self) -> None:
+        """Nothing is drawn any more."""
+        self._drawn, self._cells = {}, {}
         self.tiles.clear()
-        self.counts["grids drawn anew: a tile was damaged"] += 1
-        return drawn
+        self._is_torn = False
+        self.counts["grids drawn anew"] += 1
 
     def _update(self, ids: np.ndarray, poses: np.ndarray, limit: int | None) -> int:
+        if self._is_torn:
+            self._forget()
         where = dict(zip(ids.tolist(), poses))
         gone = [number for number in self._drawn if number not in where]
         moved = self._moved(ids, poses)
@@ -99,6 +118,7 @@ class OccupancyTiles:
         if not gone and not moved:
             return 0
         write_atomic(self.place / BUSY, b"", is_durable=False)
+        self._is_torn = True
         for number in gone:
             self._draw(number, self._drawn.pop(number), -1)
         for number in moved:
@@ -107,6 +127,7 @@ class OccupancyTiles:
             self._draw(number, where[number], 1)
             self._drawn[number] = where[number].copy()
         self._save()
+        self._is_torn = False
         return len(moved)
 
     def _assembled(self) -> FloorGrid:
@@ -114,13 +135,27 @@ class OccupancyTiles:
         if not keys:
             return FloorGrid(self.config.resolution, np.zeros(2), np.full((1, 1), UNKNOWN, dtype=np.int8))
         low, high = np.min(keys, axis=0), np.max(keys, axis=0)
-        cells = np.full(((high[1] - low[1] + 1) * n, (high[0] - low[0] + 1) * n), UNKNOWN, dtype=np.int8)
+        width, height = high - low + 1
+        self._enlarge(_step(n, int(width * height), self.config.max_cells))
+        m = n // self._step
+        cells = np.full((height * m, width * m), UNKNOWN, dtype=np.int8)
         for key in keys:
-            row, column = (key[1] - low[1]) * n, (key[0] - low[0]) * n
-            cells[row : row + n, column : column + n] = self._cells(self.tiles.tile(key))
-        return _cropped(FloorGrid(self.config.resolution, low * n * self.config.resolution, cells))
+            if key not in self._cells:
+                self._cells[key] = pooled(self._decided(self.tiles.tile(key)), self._step)
+            row, column = (key[1] - low[1]) * m, (key[0] - low[0]) * m
+            cells[row : row + m, column : column + m] = self._cells[key]
+        resolution = self.config.resolution
+        return _cropped(FloorGrid(resolution * self._step, low * n * resolution, cells))
 
-    def _cells(self, counts: np.ndarray) -> np.ndarray:
+    def _enlarge(self, step: int) -> None:
+        """Cells are handed out in squares of `step` from now on; those that are known need not be read again."""
+        if step % self._step:
+            self._cells = {}
+        elif step != self._step:
+            self._cells = {key: pooled(cells, step // self._step) for key, cells in self._cells.items()}
+        self._step = step
+
+    def _decided(self, counts: np.ndarray) -> np.ndarray:
         hits, passes = counts
         weighted = hits * self.config.hit_weight
         share = weighted / np.maximum(weighted + passes, 1)
@@ -140,7 +175,8 @@ class OccupancyTiles:
         if max(abs(column), abs(row)) >= LIMIT:
             self.counts["keyframes outside of the grid"] += 1
             return
-        self.tiles.add(column, row, sign * np.stack([codes == HIT, codes == PASSED]).astype(np.int32))
+        for key in self.tiles.add(column, row, sign * np.stack([codes == HIT, codes == PASSED]).astype(np.int32)):
+            self._cells.pop(key, None)
 
     def _moved(self, ids: np.ndarray, poses: np.ndarray) -> list[int]:
         """Keyframes that are not drawn, or elsewhere; all at once, as it is asked at every scan of a large map."""
@@ -194,6 +230,18 @@ def drawn(keyframe: Keyframe, T_map_base: np.ndarray, config: GridConfig) -> tup
     ends = np.stack([ends % (2 * half + 1), ends // (2 * half + 1)], axis=1).astype(np.int32)
     column, row = middle - half
     return int(column), int(row), draw_scan(2 * half + 1, ends, is_hit)
+
+
+def pooled(cells: np.ndarray, step: int) -> np.ndarray:
+    """Cells (H, W) int8 in squares of `step`: each is the largest of its parts, so that no obstacle is lost."""
+    padded = np.pad(cells, [(0, -size % step) for size in cells.shape], constant_values=UNKNOWN)
+    return reduce(np.maximum, [padded[i::step, j::step] for i in range(step) for j in range(step)])
+
+
+def _step(tile_cells: int, num_tiles: int, max_cells: int) -> int:
+    """The least part of a tile's edge that puts a box of tiles together from at most `max_cells` squares."""
+    steps = (step for step in range(1, tile_cells) if tile_cells % step == 0)
+    return next((step for step in steps if num_tiles * (tile_cells // step) ** 2 <= max_cells), tile_cells)
 
 
 def _cropped(grid: FloorGrid) -> FloorGrid:

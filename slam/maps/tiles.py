@@ -23,9 +23,13 @@ class TileStore:
         self._tiles: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         self._changed: set[tuple[int, int]] = set()
 
-    def add(self, column: int, row: int, values: np.ndarray) -> None:
-        """Add `values` (layers, H, W), whose first cell is `column`, `row` of the whole array. Raises `DamagedTile`."""
-        n = self.shape[1]
+    def add(self, column: int, row: int, values: np.ndarray) -> list[tuple[int, int]]:
+        """Add `values` (layers, H, W), whose first cell is `column`, `row` of the whole array.
+
+        Returns the tiles that have changed. Raises `DamagedTile`, and `MapError` where older ones cannot be written:
+        some tiles have changed then.
+        """
+        n, changed = self.shape[1], []
         height, width = values.shape[1:]
         for ty in range(row // n, (row + height - 1) // n + 1):
             for tx in range(column // n, (column + width - 1) // n + 1):
@@ -35,7 +39,9 @@ class TileStore:
                 if part.any():
                     self._tile((tx, ty))[:, y0 - ty * n : y1 - ty * n, x0 - tx * n : x1 - tx * n] += part
                     self._changed.add((tx, ty))
+                    changed.append((tx, ty))
                     self._shrink()
+        return changed
 
     def keys(self) -> list[tuple[int, int]]:
         """Column and row of each tile that is there."""

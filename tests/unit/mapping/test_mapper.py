@@ -2,10 +2,12 @@
 
 import os
 import signal
+import tempfile
 
 import numpy as np
 import pytest
 
+import slam.maps.grid
 from perception.core.config import validated
 from perception.core.errors import ConfigError, MapError
 from perception.core.geometry import exp_so3, inverse, transform
@@ -220,6 +222,29 @@ def test_localization_follows_in_a_map_that_it_does_not_change(lap, copy):
     assert robot.error(heard["map_odom"][-1].T_map_base, inverse(lap[0].truth[0])) < NEAR
     assert mapper.counters()["keyframes followed"] >= 10
     assert before == {path: path.stat().st_mtime_ns for path in sorted(copy.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("mode", ["mapping", "localization"])
+def test_a_disk_that_may_not_be_written_costs_the_grid_and_not_the_pose(copy, monkeypatch, mode):
+    def refuse(path, data, is_durable):
+        raise OSError(30, "Read-only file system", str(path))
+
+    mapper, robot = open_mapper(settings(copy, mode=mode, is_grid=True, grid_period=0.1), RIG), Robot(phase=2.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(slam.maps.grid, "write_atomic", refuse)
+        heard = drive(mapper, robot, 3)
+    assert heard["map_odom"][-1] is not None and "map_grid" not in heard
+    assert mapper.health().level is Level.DEGRADED and "Read-only file system" in mapper.health().reason
+    assert drive(mapper, robot, 3)["map_grid"]
+    assert mapper.health().level is Level.OK
+    mapper.close()
+
+
+def test_without_a_grid_no_temporary_folder_is_made(copy, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(copy / "none"))
+    mapper = open_mapper(settings(copy, mode="localization"), RIG)
+    assert drive(mapper, Robot(phase=2.0), 2)["map_odom"]
+    mapper.close()
 
 
 def test_a_robot_that_is_carried_away_is_found_again(lap, copy):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import yaml
 
-from perception.core.errors import InvalidInput
+import slam.maps.grid
+import slam.maps.tiles
+from perception.core.errors import InvalidInput, MapError
 from perception.core.geometry import exp_so3, inverse, transform
 from perception.io.maps import export, map_grid
 from perception.io.pcd import read_pcd
@@ -12,6 +14,7 @@ from perception.io.ply import read_ply
 from perception.io.trajectories import read_trajectory
 from slam.graph.factors import information_of
 from slam.graph.g2o import read_g2o
+from slam.maps.arrays import write_arrays
 from slam.maps.clean import cleaned_keyframes, moving_points
 from slam.maps.config import CleanConfig, GridConfig
 from slam.maps.folder import MapFolder
@@ -95,6 +98,84 @@ def test_a_damaged_tile_or_cloud_costs_neither_the_grid_nor_the_rest_of_it(tmp_p
     tiles.update(ids, poses)
     rest.update(np.delete(ids, 3), np.delete(poses, 3, axis=0))
     assert same(tiles.grid(), rest.grid()) and tiles.counts["clouds of the grid that cannot be read"] == 1
+
+
+@pytest.mark.parametrize("is_clearing", [True, False])
+def test_after_a_full_disk_the_grid_is_right_again(room, tmp_path, monkeypatch, is_clearing):
+    folder = MapFolder(room)
+    ids, poses = folder.poses()
+    fresh, tiles = OccupancyTiles(folder, GRID, tmp_path / "a"), OccupancyTiles(folder, GRID, tmp_path / "b")
+    tiles.update(ids, poses)
+    tiles.tiles.max_bytes = 0  # every tile goes to the disk at once
+    moved = transform(np.eye(3), np.array([0.5, 0.0, 0.0])) @ poses
+    fresh.update(ids, moved)
+    written = []
+
+    def write(path, arrays, meta, is_durable):
+        written.append(path)
+        if len(written) > 10:
+            raise MapError(f"{path}: cannot be written (no space left); make room on the disk")
+        write_arrays(path, arrays, meta, is_durable=is_durable)
+
+    def refuse(path, **kwargs):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slam.maps.tiles, "write_arrays", write)
+        with pytest.raises(MapError, match="no space left"):
+            tiles.update(ids, moved)
+        if not is_clearing:
+            patch.setattr(slam.maps.tiles.Path, "unlink", refuse)
+            with pytest.raises(MapError, match="allow writing"):
+                tiles.update(ids, moved)
+    assert tiles.update(ids, moved) == len(ids)
+    assert same(tiles.grid(), fresh.grid())
+
+
+def test_a_disk_that_may_not_be_written_is_told_of(room, tmp_path, monkeypatch):
+    folder = MapFolder(room)
+    tiles = OccupancyTiles(folder, GRID, tmp_path / "grid")
+
+    def refuse(path, data, is_durable):
+        raise OSError(30, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slam.maps.grid, "write_atomic", refuse)
+        with pytest.raises(MapError, match="Read-only file system"):
+            tiles.update(*folder.poses())
+    assert tiles.update(*folder.poses()) == 16
+
+
+def test_only_tiles_that_have_changed_are_read_for_the_next_grid(room, tmp_path, monkeypatch):
+    folder = MapFolder(room)
+    ids, poses = folder.poses()
+    config = GridConfig(tile_cells=32, max_range=6.0)
+    tiles, fresh = OccupancyTiles(folder, config, tmp_path / "a"), OccupancyTiles(folder, config, tmp_path / "b")
+    tiles.update(ids, poses)
+    tiles.grid()
+    read, tile = [], tiles.tiles.tile
+    monkeypatch.setattr(tiles.tiles, "tile", lambda key: read.append(key) or tile(key))
+    moved = poses.copy()
+    moved[0, 0, 3] += 0.5
+    assert tiles.update(ids, moved) == 1
+    fresh.update(ids, moved)
+    assert same(tiles.grid(), fresh.grid())
+    assert 0 < len(read) < len(tiles.tiles.keys())
+
+
+def test_a_grid_beyond_the_bound_is_put_together_in_larger_cells(room, tmp_path):
+    folder = MapFolder(room)
+    ids, poses = folder.poses()
+    small = GRID.model_copy(update={"max_cells": 2000})
+    tiles, whole = OccupancyTiles(folder, small, tmp_path / "a"), OccupancyTiles(folder, GRID, tmp_path / "b")
+    for count in (4, 16):  # the second in a larger box
+        tiles.update(ids[:count], poses[:count])
+        whole.update(ids[:count], poses[:count])
+        coarse, fine = tiles.grid(), whole.grid()
+        assert coarse.cells.size <= 2000 < fine.cells.size
+        at = fine.origin + (np.argwhere(fine.cells == OCCUPIED)[:, ::-1] + 0.5) * fine.resolution
+        assert all(value_at(coarse, x, y) == OCCUPIED for x, y in at)
+        assert (coarse.cells == OCCUPIED).sum() <= len(at)
 
 
 def test_tiles_beyond_the_bound_are_on_the_disk_and_change_nothing(room, tmp_path):

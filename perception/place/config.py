@@ -98,7 +98,9 @@ class IndexConfig(Config):
     probes: int = Field(64, ge=1, le=65_536, description="Lists, of 4 sqrt(N), that a query looks at.")
     links: int = Field(32, ge=4, le=256, description="Of each place in the graph of neighbours.")
     effort: int = Field(128, ge=8, le=65_536, description="Places that a query of the graph keeps in view.")
-    retrain_growth: float = Field(4.0, ge=1.1, le=100.0, description="Lists are trained anew after growing so much.")
+    retrain_growth: float = Field(
+        4.0, ge=1.1, le=100.0, description="Lists are trained anew after growing so much, unless they hold codes."
+    )
     num_threads: int = Field(1, ge=1, le=256, description="Of FAISS, for the whole process.")
     candidates: int = Field(
         25, ge=1, le=1000, description="Nearest places that a query gives; their images decide which is first."

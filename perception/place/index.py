@@ -16,7 +16,6 @@ from perception.core.stamps import NS_PER_S
 from perception.core.types import check
 from perception.place.config import IndexConfig
 
-FIRST_ROOM = 256  # descriptors
 SEED = 1234  # of k-means inside FAISS
 LIST_FACTOR = 4.0  # lists per square root of the number of places
 POINTS_PER_LIST, ROUNDS = 40, 10  # of k-means: what it sees at most of each list, and how often
@@ -75,80 +74,67 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 class DescriptorIndex:
-    """Nearest unit vectors by the inner product; rows are counted in the order in which they were added."""
+    """Nearest unit vectors by the inner product; rows are counted in the order in which they were added.
+
+    FAISS has the only copy of them. Codes do not give back what was added, so lists of codes are trained once.
+    """
 
     def __init__(self, dimensions: int, config: IndexConfig) -> None:
         """Raises `InvalidInput` for codes that do not fit, `MissingDependency` without FAISS."""
         if config.is_compressed and dimensions % config.code_bytes:
             raise InvalidInput(f"code_bytes: {config.code_bytes} does not divide descriptors of {dimensions}")
         self.config, self.dimensions = config, dimensions
-        self._vectors = np.zeros((FIRST_ROOM, dimensions), dtype=np.float32)
-        self._count = 0
         self._trained_at = 0  # places when the lists were trained; 0: exact
         self._faiss = _library()
         self._faiss.omp_set_num_threads(config.num_threads)
         self._index: Any = self._faiss.IndexFlatIP(dimensions)
 
     def __len__(self) -> int:
-        return self._count
+        return int(self._index.ntotal)
 
     @property
     def is_exact(self) -> bool:
         """Whether every place is compared."""
         return self._trained_at == 0
 
-    @property
-    def vectors(self) -> np.ndarray:
-        """What was added (N, D) float32, a view."""
-        return self._vectors[: self._count]
-
     def add(self, vectors: np.ndarray) -> None:
         """Append unit vectors (N, D) float32. Raises `InvalidInput` for others."""
         check("vectors", vectors, (None, self.dimensions), np.float32)
         if not np.isfinite(vectors).all():
             raise InvalidInput("vectors: hold values that are not finite; leave these places out")
-        self._reserve(self._count + len(vectors))
-        self._vectors[self._count : self._count + len(vectors)] = vectors
-        self._count += len(vectors)
+        self._index.add(np.ascontiguousarray(vectors))
         if self._is_outgrown():
-            self._rebuild()
-        else:
-            self._index.add(np.ascontiguousarray(vectors))
+            self._rebuild(self._index.reconstruct_n(0, len(self)))
 
     def search(self, query: np.ndarray, count: int, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Rows (K,) int64 and inner products (K,) float32 of the nearest, K <= `count`, among the first `limit`."""
         check("query", query, (self.dimensions,), np.float32)
-        limit = self._count if limit is None else min(limit, self._count)
+        limit = len(self) if limit is None else min(limit, len(self))
         if limit <= 0 or count <= 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         found, rows = self._index.search(query[None], min(count, limit), params=self._parameters(limit))
         is_there = rows[0] >= 0
         return rows[0][is_there].astype(np.int64), found[0][is_there]
 
-    def _reserve(self, count: int) -> None:
-        if count > len(self._vectors):
-            room = np.zeros((max(count, 2 * len(self._vectors)), self.dimensions), dtype=np.float32)
-            room[: self._count] = self.vectors
-            self._vectors = room
-
     def _is_outgrown(self) -> bool:
         if self.is_exact:
-            return self._count > self.config.exact_below
-        return self.config.kind == "ivf" and self._count > self.config.retrain_growth * self._trained_at
+            return len(self) > self.config.exact_below
+        is_trained_again = self.config.kind == "ivf" and not self.config.is_compressed
+        return is_trained_again and len(self) > self.config.retrain_growth * self._trained_at
 
-    def _rebuild(self) -> None:
-        """Make the larger index anew from all that was added."""
-        self._index = self._graph() if self.config.kind == "hnsw" else self._lists()
-        self._index.add(self.vectors)
-        self._trained_at = self._count
+    def _rebuild(self, vectors: np.ndarray) -> None:
+        """Make the larger index anew from all that was added (N, D)."""
+        self._index = self._graph() if self.config.kind == "hnsw" else self._lists(vectors)
+        self._index.add(vectors)
+        self._trained_at = len(vectors)
 
     def _graph(self) -> Any:
         index = self._faiss.IndexHNSWFlat(self.dimensions, self.config.links, self._faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = 2 * self.config.effort
         return index
 
-    def _lists(self) -> Any:
-        num_lists = max(1, int(LIST_FACTOR * np.sqrt(self._count)))
+    def _lists(self, vectors: np.ndarray) -> Any:
+        num_lists = max(1, int(LIST_FACTOR * np.sqrt(len(vectors))))
         coarse, metric = self._faiss.IndexFlatIP(self.dimensions), self._faiss.METRIC_INNER_PRODUCT
         if self.config.is_compressed:
             size = (self.dimensions, num_lists, self.config.code_bytes, PQ_BITS)
@@ -156,14 +142,14 @@ class DescriptorIndex:
         else:
             index = self._faiss.IndexIVFFlat(coarse, self.dimensions, num_lists, metric)
         index.cp.seed, index.cp.max_points_per_centroid, index.cp.niter = SEED, POINTS_PER_LIST, ROUNDS
-        rows = np.linspace(0, self._count - 1, min(self._count, POINTS_PER_LIST * num_lists)).astype(np.int64)
-        index.train(self.vectors[rows])
+        rows = np.linspace(0, len(vectors) - 1, min(len(vectors), POINTS_PER_LIST * num_lists)).astype(np.int64)
+        index.train(vectors[rows])
         index.own_fields, self._coarse = False, coarse  # Python keeps the quantiser alive
         return index
 
     def _parameters(self, limit: int) -> Any:
         """How to search; the selector is kept alive by the object that is returned."""
-        selected = {} if limit == self._count else {"sel": self._faiss.IDSelectorRange(0, limit)}
+        selected = {} if limit == len(self) else {"sel": self._faiss.IDSelectorRange(0, limit)}
         if self.is_exact:
             return self._faiss.SearchParameters(**selected)
         if self.config.kind == "hnsw":

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -60,11 +62,24 @@ def test_many_places_are_found_nearly_as_well_as_by_exact_search(kind):
 def test_codes_of_bytes_find_the_right_place():
     vectors = places(3000, noise=0.2)
     index = DescriptorIndex(32, IndexConfig(exact_below=1000, is_compressed=True, code_bytes=16))
-    index.add(vectors)
+    for part in np.array_split(vectors, 10):
+        index.add(part)
     found = [index.search(query, 1)[0][0] for query in vectors[:200]]
     assert np.mean([vectors[row] @ vectors[k] > 0.8 for k, row in enumerate(found)]) >= 0.99
     with pytest.raises(InvalidInput, match="code_bytes"):
         DescriptorIndex(32, IndexConfig(is_compressed=True, code_bytes=7))
+
+
+@pytest.mark.parametrize("kind", [{}, {"kind": "ivf"}, {"kind": "hnsw"}])
+def test_vectors_are_kept_once(kind):
+    vectors = places(3000)
+    index = DescriptorIndex(32, IndexConfig(exact_below=500 if kind else 20_000, **kind))
+    tracemalloc.start()  # sees NumPy, but not what FAISS holds
+    for part in np.array_split(vectors, 10):
+        index.add(part)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 0.1 * vectors.nbytes
 
 
 @pytest.mark.parametrize("kind", ["ivf", "hnsw"])

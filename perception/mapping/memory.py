@@ -131,9 +131,9 @@ class PlaceMemory:
         """All that is kept of a keyframe's place. Raises `MapError`."""
         keyframe = self.folder.load(keyframe_id)
         descriptor = self._stored(keyframe)
-        if descriptor is None or keyframe.bev_image is None:
+        if descriptor is None:
             return self.describe(keyframe.points, keyframe.T_odom_base, keyframe.T_base_lidar)
-        return Place(self.landmarks(keyframe_id), descriptor, keyframe.bev_image)
+        return Place(self.landmarks(keyframe_id), descriptor)
 
     def surroundings(self, keyframe_id: int) -> np.ndarray:
         """Cloud (N, 3) float32 of a keyframe and its neighbours of the same session, in its level frame."""

@@ -46,13 +46,17 @@ def opened(
 ) -> OpenMap:
     """Everything in memory that a map needs. Raises `MapError`, `ModelError` and as `make_runtime`."""
     network = open_place_network(config.place.network, config.place.bev.side)
-    memory = PlaceMemory(config, folder, PlaceDescriber(config.place, network))
-    anew = memory.restore(on_keyframe)
-    poses = PoseTable()
-    for number, T_map_base in zip(*folder.poses()):
-        poses.add(int(number), folder.keyframes[int(number)].stamp_ns, T_map_base)
-    maker = KeyframeMaker(config.keyframes, rig, memory)
-    return OpenMap(config, folder, memory, poses, maker, Localizer(config, memory), loops_of(folder), anew)
+    try:
+        memory = PlaceMemory(config, folder, PlaceDescriber(config.place, network))
+        anew = memory.restore(on_keyframe)
+        poses = PoseTable()
+        for number, T_map_base in zip(*folder.poses()):
+            poses.add(int(number), folder.keyframes[int(number)].stamp_ns, T_map_base)
+        maker = KeyframeMaker(config.keyframes, rig, memory)
+        return OpenMap(config, folder, memory, poses, maker, Localizer(config, memory), loops_of(folder), anew)
+    except BaseException:
+        network.close()
+        raise
 
 
 def loops_of(folder: MapFolder) -> dict[int, Between]:

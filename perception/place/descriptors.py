@@ -81,13 +81,6 @@ class PlaceNetwork:
         """The global descriptor (D,) float32, a unit vector, of a feature map."""
         return vlad(pooled_map(features), self.centroids, self.assignment)
 
-    def warm_up(self, side: int) -> None:
-        """Do everything now that first images of this side would otherwise wait for."""
-        for num_rotations in (1, NUM_ROTATIONS):
-            features = self.encode(np.zeros((side, side), dtype=np.uint8), num_rotations)
-            self.describe(features)
-            self.local(features, np.zeros((1, 2)))
-
     def close(self) -> None:
         """Free the runtime."""
         self.runtime.close()

@@ -1,4 +1,4 @@
-"""What is kept of a place, and how two places are compared: image, keypoints, local and global descriptors.
+"""What is kept of a place, and how two places are compared: keypoints, local and global descriptors of an image.
 
 For odometry a scan is seen at one heading, for revisits at all eight; descriptors are compared with their like only.
 """
@@ -33,7 +33,6 @@ class Place:
 
     landmarks: Landmarks  # of eight headings
     descriptor: np.ndarray  # (D,) float32, a unit vector
-    image: np.ndarray  # (n, n) uint8
 
 
 class PlaceDescriber:
@@ -48,14 +47,10 @@ class PlaceDescriber:
         features = self.network.encode(image, NUM_ROTATIONS)
         pixels = find_keypoints(image, self.config.keypoints)
         landmarks = self._landmarks(pixels, self.network.local(features, pixels), NUM_ROTATIONS)
-        return Place(landmarks, self.network.describe(features), image)
-
-    def landmarks(self, points: np.ndarray, R_level_lidar: np.ndarray | None = None) -> Landmarks:
-        """The keypoints of a scan at one heading, for odometry."""
-        return self.landmarks_of(bev_image(points, self.config.bev, R_level_lidar))
+        return Place(landmarks, self.network.describe(features))
 
     def landmarks_of(self, image: np.ndarray) -> Landmarks:
-        """The keypoints of an image (n, n) uint8 at one heading."""
+        """The keypoints of an image (n, n) uint8 at one heading, for odometry."""
         pixels = find_keypoints(image, self.config.keypoints)
         return self._landmarks(pixels, self.network.local(self.network.encode(image, 1), pixels), 1)
 

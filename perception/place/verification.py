@@ -33,14 +33,12 @@ class Verdict(Enum):
     """Why a candidate is a revisit or none."""
 
     ACCEPTED = "accepted"
-    NOT_ALIKE = "too few keypoints of the images agree"
     FEW_POINTS = "too few points"
     NO_FIT = "the clouds find no common surfaces"
     FAR_CORRECTION = "the clouds contradict the images"
     LOW_OVERLAP = "too small a share of the points overlap"
     LARGE_RESIDUAL = "the surfaces do not fit"
     DEGENERATE = "the surfaces leave a direction open"
-    INCONSISTENT = "other revisits do not agree"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

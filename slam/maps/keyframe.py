@@ -12,13 +12,13 @@ from slam.maps.arrays import Arrays, read_arrays, write_arrays
 from slam.maps.config import KeyframeConfig
 
 LIMIT = np.iinfo(np.int16).max
-CLOUD, IMAGE = "cloud", "bev_image"
+CLOUD = "cloud"
 KINDS = ("u1", "f2", "f4", "i4")  # of descriptors and what belongs to them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keyframe:
-    """One scan that stays: its cloud, its bird's-eye image and what the place index knows of it."""
+    """One scan that stays: its cloud and what the place index knows of it."""
 
     keyframe_id: int
     stamp_ns: int  # end of the scan
@@ -26,7 +26,6 @@ class Keyframe:
     points: np.ndarray  # (N, 3) float32, m, motion compensated, LiDAR frame at the stamp
     T_base_lidar: np.ndarray = field(default_factory=lambda: np.eye(4))  # (4, 4) float64
     descriptors: Arrays = field(default_factory=dict)  # by name, e.g. global (D,), local (K, 128), keypoints (K, 2)
-    bev_image: np.ndarray | None = None  # (n, n) uint8
 
     def __post_init__(self) -> None:
         check_id("keyframe_id", self.keyframe_id)
@@ -35,20 +34,16 @@ class Keyframe:
         check("points", self.points, (None, 3), np.float32)
         if not np.isfinite(self.points).all():
             raise InvalidInput("points: hold numbers that are not finite; drop those points")
-        if self.bev_image is not None:
-            check("bev_image", self.bev_image, (None, None), np.uint8)
         for name, array in self.descriptors.items():
-            if name in (CLOUD, IMAGE) or array.dtype.str[1:] not in KINDS:
+            if name == CLOUD or array.dtype.str[1:] not in KINDS:
                 raise InvalidInput(f"descriptors: {name} of {array.dtype} is not kept; use float32, float16 or uint8")
 
 
 def write_keyframe(path: Path, keyframe: Keyframe, config: KeyframeConfig) -> int:
-    """Write cloud, image and descriptors; returns the crc32 of the file. Raises `MapError`."""
+    """Write cloud and descriptors; returns the crc32 of the file. Raises `MapError`."""
     arrays: Arrays = dict(keyframe.descriptors)
     cloud, step = quantised(keyframe.points, config.cloud_resolution)
     arrays[CLOUD] = cloud
-    if keyframe.bev_image is not None:
-        arrays[IMAGE] = keyframe.bev_image
     meta = {"keyframe_id": keyframe.keyframe_id, "stamp_ns": keyframe.stamp_ns, "cloud_step": step}
     return write_arrays(path, arrays, meta, config.compression, config.is_durable)
 
@@ -63,9 +58,9 @@ def read_keyframe(path: Path, crc32: int, keyframe_id: int, places: "tuple[int, 
     step = meta.get("cloud_step")
     if CLOUD not in arrays or not isinstance(step, int | float) or not 0.0 <= step <= 10.0:
         raise MapError(f"{path}: has no {CLOUD} or no valid cloud_step ({step!r}); it is no keyframe")
-    points, image = arrays.pop(CLOUD), arrays.pop(IMAGE, None)
+    cloud = arrays.pop(CLOUD)
     try:
-        return Keyframe(keyframe_id, places[0], places[1], unquantised(points, step), places[2], arrays, image)
+        return Keyframe(keyframe_id, places[0], places[1], unquantised(cloud, step), places[2], arrays)
     except InvalidInput as error:
         raise MapError(f"{path}: {error}") from None
 

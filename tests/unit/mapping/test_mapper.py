@@ -17,6 +17,8 @@ from perception.mapping.opening import open_mapper
 from perception.mapping.types import MapCommand
 from perception.pipeline.config import PerceptionConfig
 from perception.pipeline.mapping import MappingStage
+from perception.place.descriptors import PlaceNetwork
+from perception.place.places import PlaceDescriber
 from slam.maps.folder import MapFolder
 from tests.unit.mapping.robot import RIG, Robot
 
@@ -238,6 +240,28 @@ def test_a_disk_that_may_not_be_written_costs_the_grid_and_not_the_pose(copy, mo
     assert drive(mapper, robot, 3)["map_grid"]
     assert mapper.health().level is Level.OK
     mapper.close()
+
+
+def test_what_is_kept_of_a_place_is_read_and_not_described_again(copy, monkeypatch):
+    mapper = open_mapper(settings(copy, mode="localization"), RIG)
+    memory = mapper.map.memory
+    keyframe = memory.folder.load(3)
+    described = memory.describe(keyframe.points, keyframe.T_odom_base, keyframe.T_base_lidar)
+    monkeypatch.delattr(PlaceDescriber, "describe")
+    kept = memory.place(3)
+    np.testing.assert_allclose(kept.descriptor, described.descriptor, atol=0.05)
+    assert kept.landmarks.num_rotations == described.landmarks.num_rotations
+    mapper.close()
+
+
+def test_a_map_that_cannot_be_read_leaves_no_network_open(copy, monkeypatch):
+    first = next(iter((copy / "keyframes").rglob("*.pma")))
+    first.write_bytes(first.read_bytes()[::-1])
+    closed = []
+    monkeypatch.setattr(PlaceNetwork, "close", lambda network: closed.append(network))
+    with pytest.raises(MapError, match=first.name):
+        open_mapper(settings(copy, mode="localization"), RIG)
+    assert len(closed) == 1
 
 
 def test_without_a_grid_no_temporary_folder_is_made(copy, monkeypatch):

@@ -24,12 +24,9 @@ def keyframe(number, T_odom_base, num_points=400):
         "global": rng.normal(size=64).astype(np.float32),
         "local": rng.normal(size=(9, 8)).astype(np.float16),
     }
-    image = rng.integers(0, 255, (31, 31), dtype=np.uint8)
     T_base_lidar = np.eye(4)
     T_base_lidar[2, 3] = 1.5
-    return Keyframe(
-        number, (number + 1) * STEP_NS, T_odom_base, cloud(number, num_points), T_base_lidar, descriptors, image
-    )
+    return Keyframe(number, (number + 1) * STEP_NS, T_odom_base, cloud(number, num_points), T_base_lidar, descriptors)
 
 
 def append(folder, data, num, after=lambda number: None, num_points=400):

@@ -13,7 +13,7 @@ import numpy as np
 from perception.core.geometry import apply
 from perception.kernels.carving import carve, region_of, rows_of
 from slam.maps.config import CleanConfig
-from slam.maps.folder import MapFolder
+from slam.maps.folder import MapFolder, whole_map
 from slam.maps.keyframe import Keyframe
 
 
@@ -50,7 +50,7 @@ def cleaned_keyframes(folder: MapFolder, moved: dict[int, np.ndarray]) -> Iterat
 
 def write_cleaned(folder: MapFolder, moved: dict[int, np.ndarray], out: Path) -> Cleaned:
     """The map `out`: as `folder`, without those points. Raises `MapError`."""
-    with MapFolder.create(out, folder.config_yaml, folder.card.name, folder.config) as target:
+    with whole_map(out, folder.config_yaml, folder.card.name, folder.config) as target:
         for keyframe in cleaned_keyframes(folder, moved):
             target.add_keyframe(keyframe)
         for entry in folder.entries():

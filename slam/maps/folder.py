@@ -12,6 +12,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from perception.core.config import validated
 from perception.core.errors import InvalidInput, MapError
 from perception.core.files import inside, write_atomic
 from perception.core.geometry import inverse
-from slam.graph.factors import MAX_ID, Between, check_pose, poses_of
+from slam.graph.factors import MAX_ID, Between, Prior, check_pose, poses_of
 from slam.graph.journal import Entry
 from slam.maps.arrays import read_arrays, write_arrays
 from slam.maps.card import CARD, VERSION, MapCard, read_card
@@ -194,7 +195,7 @@ class MapFolder:
 
     def next_factor_id(self) -> int:
         """The first number that no factor had."""
-        return max([*self._entries, *self.undone], default=-1) + 1
+        return max([*self._entries, *self.undone, self.judged_until]) + 1  # one that was judged is not given again
 
     def next_keyframe_id(self) -> int:
         """The first number that no keyframe has."""
@@ -218,20 +219,19 @@ class MapFolder:
     def poses(self) -> tuple[np.ndarray, np.ndarray]:
         """Numbers (N,), ascending, and `T_map_base` (N, 4, 4) of all keyframes: optimised, else carried on by odometry.
 
-        Raises `MapError`.
+        A session that was not optimised yet begins where its tie to the map says. Raises `MapError`.
         """
-        saved = self._saved_poses()
+        known = {prior.pose_id: prior.T_map_base for e in self.entries() if isinstance(prior := e.factor, Prior)}
+        known |= self._saved_poses()
         ids = np.array(sorted(self.keyframes), dtype=np.int64)
-        poses = np.zeros((len(ids), 4, 4))
         T_map_odom = np.eye(4)
-        for row, number in enumerate(ids):
-            T_odom_base = self.keyframes[int(number)].T_odom_base
-            if int(number) in saved:
-                poses[row] = saved[int(number)]
-                T_map_odom = poses[row] @ inverse(T_odom_base)
-            else:
-                poses[row] = T_map_odom @ T_odom_base
-        return ids, poses
+        for number in ids.tolist():
+            T_odom_base, step = self.keyframes[number].T_odom_base, self.step_to(number)
+            if number not in known and step is not None and step.from_id in known:
+                known[number] = known[step.from_id] @ step.T_from_to
+            T_map_base = known.setdefault(number, T_map_odom @ T_odom_base)
+            T_map_odom = T_map_base @ inverse(T_odom_base)
+        return ids, np.array([known[number] for number in ids.tolist()]).reshape(-1, 4, 4)
 
     def problems(self) -> list[str]:
         """Everything that is wrong with the files of the map; reads them all."""
@@ -325,18 +325,17 @@ class MapFolder:
                 raise MapError(f"type: {other!r} is unknown; a newer version wrote it")
 
     def _drop_incomplete(self) -> None:
-        """The end of a writer may have left a factor without its keyframe, or a keyframe without a factor."""
+        """The end of a writer, or a full disk, may have left factors without keyframe and keyframes without factor."""
         known = set(self.keyframes)
         for number in [n for n, entry in self._entries.items() if not known.issuperset(poses_of(entry.factor))]:
             self.notes.append(f"factor {number} is left out: its keyframe was not written any more")
             self._left_out.append({"type": "left out", "factor": number})
             del self._entries[number]
         placed = {i for entry in self._entries.values() for i in poses_of(entry.factor)}
-        if placed and self.keyframes and max(known) not in placed:
-            last = max(known)
-            self.notes.append(f"keyframe {last} is left out: its factor was not written any more")
-            self._left_out.append({"type": "left out", "keyframe": last})
-            del self.keyframes[last]
+        for number in sorted(known - placed) if placed else ():
+            self.notes.append(f"keyframe {number} is left out: its factor was not written")
+            self._left_out.append({"type": "left out", "keyframe": number})
+            del self.keyframes[number]
 
 
 def is_free(path: Path) -> bool:
@@ -348,19 +347,54 @@ def is_free(path: Path) -> bool:
     return is_begun and not (JOURNAL in left and (path / JOURNAL).stat().st_size)
 
 
+@contextmanager
+def whole_map(
+    path: Path, config_yaml: str = "", name: str = "", config: MapsConfig | None = None
+) -> Iterator[MapFolder]:
+    """A new map, open for writing, that takes its place at `path` when the block is done, and not before.
+
+    Raises `MapError` where something is there already.
+    """
+    part = _part_of(path)
+    try:
+        with MapFolder.create(part, config_yaml, name, config) as folder:
+            yield folder
+        _take_place(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def save_copy(folder: MapFolder, path: Path) -> None:
     """The map as it is on the disk now, as another folder, whole or not at all. Raises `MapError`."""
+    part = _part_of(path)
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(folder.path, part, ignore=shutil.ignore_patterns(LOCK, ".*"))
+        _take_place(part, path)
+    except (OSError, shutil.Error) as error:
+        raise MapError(f"{path}: cannot be written ({error}); check rights and free space") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _part_of(path: Path) -> Path:
+    """Where a map is made before it gets its name `path`. Raises `MapError` where something is there already."""
     path = Path(path).absolute()
     if not is_free(path):
         raise MapError(f"{path}: is there already; give another folder")
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    for old in path.parent.glob(f".{path.name}.part-*"):  # of one that was killed
+        shutil.rmtree(old, ignore_errors=True)
+    return path.with_name(f".{path.name}.part-{uuid.uuid4().hex}")
+
+
+def _take_place(part: Path, path: Path) -> None:
+    """Give a map its name, where nothing is, or what an end of `MapFolder.create` has left. Raises `MapError`."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(folder.path, part, ignore=shutil.ignore_patterns(LOCK, ".*"))
+        if path.is_dir() and is_free(path):  # not what came there meanwhile
+            shutil.rmtree(path)
         part.replace(path)
-    except (OSError, shutil.Error) as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise MapError(f"{path}: cannot be written ({error}); check rights and free space") from None
+    except OSError as error:
+        raise MapError(f"{path}: cannot be written ({error}); check the rights of the folder") from None
 
 
 def _problem(check: Callable[[], object]) -> str | None:

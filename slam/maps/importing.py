@@ -12,7 +12,7 @@ from slam.graph.g2o import G2o, read_g2o
 from slam.graph.journal import Entry
 from slam.graph.pose_graph import PoseGraph
 from slam.maps.config import KeyframeConfig, MapsConfig
-from slam.maps.folder import MapFolder
+from slam.maps.folder import whole_map
 from slam.maps.keyframe import Keyframe
 
 PERIOD_NS = 100_000_000  # a g2o file has no times; keyframes are so far apart
@@ -56,7 +56,7 @@ def import_g2o(source: Path, out: Path) -> Imported:
     graph = optimised(read_g2o(source))
     ids, poses = graph.poses()
     empty = np.zeros((0, 3), dtype=np.float32)
-    with MapFolder.create(out, name=source.stem[:200], config=FAST) as folder:
+    with whole_map(out, name=source.stem[:200], config=FAST) as folder:
         for row, number in enumerate(ids.tolist()):
             folder.add_keyframe(Keyframe(number, (row + 1) * PERIOD_NS, _rigid(poses[row]), empty))
         for number, factor in graph.factors.items():

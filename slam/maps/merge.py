@@ -1,7 +1,5 @@
 """Two maps become one: by a given relative pose, or by loops between their keyframes."""
 
-import shutil
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.core.errors import InvalidInput, MapError
+from perception.core.errors import InvalidInput
 from perception.core.geometry import inverse
 from slam.graph.config import GraphConfig
 from slam.graph.factors import Attitude, Between, Factor, Position, Prior, information_of, poses_of
 from slam.graph.journal import Entry
 from slam.graph.pose_graph import PoseGraph
-from slam.maps.folder import MapFolder, is_free
+from slam.maps.folder import MapFolder, whole_map
 
 GIVEN_POSITION, GIVEN_ROTATION = 0.5, np.deg2rad(3.0)  # how far a pose that somebody gave is trusted
 
@@ -67,19 +65,11 @@ def begun(first: MapFolder, out: Path) -> Iterator[MapFolder]:
 
     Raises `MapError` where something is there already.
     """
-    out = Path(out).absolute()
-    if not is_free(out):
-        raise MapError(f"{out}: is there already; give another folder")
-    for old in out.parent.glob(f".{out.name}.part-*"):  # of one that was killed
-        shutil.rmtree(old, ignore_errors=True)
-    part = out.with_name(f".{out.name}.part-{uuid.uuid4().hex}")
-    try:
-        with MapFolder.create(part, first.config_yaml, out.name, first.config) as folder:
-            _copy(first, folder, 0, 0)
-            yield folder
-        part.replace(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with whole_map(out, first.config_yaml, Path(out).absolute().name, first.config) as folder:
+        _copy(first, folder, 0, 0)
+        if first.judged_until >= 0:
+            folder.add_judged(first.judged_until)
+        yield folder
 
 
 def join(

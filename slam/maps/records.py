@@ -5,6 +5,7 @@ The checksum covers lengths, header and body. A record that was cut by the end o
 is opened to be written; a broken record with whole ones after it is damage, and refused.
 """
 
+import io
 import json
 import os
 import struct
@@ -20,6 +21,7 @@ MAGIC = 0x31524D50  # "PMR1"
 HEAD = struct.Struct("<IIII")
 LENGTHS = struct.Struct("<II")
 MAX_HEADER, MAX_BODY = 1 << 16, 1 << 24  # bytes; longer ones are not ours
+MAX_BROKEN = 100  # records that are tried after a damaged one
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def read_records(path: Path) -> tuple[list[Record], int]:
     later = _whole_record_in(rest[1:])
     if later is not None:
         raise MapError(
-            f"{path}: the record at byte {end} is damaged (checksum), and whole ones follow at byte {end + 1 + later}; "
+            f"{path}: the record at byte {end} is damaged (checksum), and others follow at byte {end + 1 + later}; "
             f"restore the file from a copy, or cut it there and lose what follows"
         )
     return records, end
@@ -110,12 +112,13 @@ def _records(file: BinaryIO) -> Iterator[Record]:
 
 
 def _whole_record_in(data: bytes) -> int | None:
-    """Where a whole record begins in `data`; None where there is none."""
-    import io
-
-    place = data.find(MAGIC.to_bytes(4, "little"))
-    while place >= 0:
-        if next(_records(io.BytesIO(data[place:])), None) is not None:
-            return place
-        place = data.find(MAGIC.to_bytes(4, "little"), place + 1)
-    return None
+    """Where a whole record begins in `data`, or the last of `MAX_BROKEN` broken ones, which no cut leaves, or None."""
+    file, magic, place = io.BytesIO(data), MAGIC.to_bytes(4, "little"), -1
+    for _ in range(MAX_BROKEN):
+        place = data.find(magic, place + 1)
+        if place < 0:
+            return None
+        file.seek(place)
+        if next(_records(file), None) is not None:
+            break
+    return place

@@ -382,6 +382,24 @@ def test_an_odometry_that_begins_anew_is_a_new_session_in_the_same_map(robot):
         assert driver.map_to_odom()[0] == stamp_ns or driver.error()[0] < 0.5  # nothing old is said of the new one
 
 
+def test_relocalize_ends_what_is_said_of_the_place_at_once(robot, saved):
+    drive = Drive(laps=0.2, start=0.03, seed=7)
+    driver = Driver(robot, drive)
+    unsure = {"mapping__localization__min_support": 50, "mapping__localization__sure_overlap": 1.0}
+    with running(mapping__mode="localization", mapping__folder=str(saved), publish__map_hold=30.0, **unsure):
+        driver.wait_for_node()
+        driver.go(6)
+        wait_for(lambda: robot.heard["odometry"], "poses")
+        truth = inverse(Drive().pose(0.0)) @ drive.pose(driver.sent * SWEEP_NS * 1e-9)
+        assert driver.ask("set_pose", SetMap.Request(initial_pose=pose_in("map", truth))).success
+        driver.go_until(driver.map_to_odom, "map -> odom")
+        assert driver.ask("relocalize").success
+        at, num_poses = START_NS + driver.sent * SWEEP_NS, len(robot.heard["odometry"])
+        driver.go(6)
+        wait_for(lambda: len(robot.heard["odometry"]) >= num_poses + 5, "poses of the odometry, which goes on")
+        assert driver.map_to_odom()[0] <= at
+
+
 def test_relocalize_gives_the_place_up_and_finds_it_again(robot, saved):
     driver = Driver(robot, Drive(laps=0.2, start=0.03, seed=7))
     with running(mapping__mode="localization", mapping__folder=str(saved), publish__map_hold=0.2):

@@ -37,20 +37,27 @@ class GridDrawing:
         """Draw some keyframes; `map_grid` when all are drawn and its time has come."""
         if self._tried_ns is not None and 0 <= stamp_ns - self._tried_ns < self._period_ns:
             return []
-        try:
-            return self._drawn(stamp_ns, DRAWN_AT_ONCE)
-        except MapError as error:  # the pose in the map does not wait for room on the disk
-            self._tried_ns, self.health = stamp_ns, Health(Level.DEGRADED, f"grid: {error}")
-            return []
+        return self._tried(stamp_ns, DRAWN_AT_ONCE)
 
     def finish(self) -> list[tuple[str, object]]:
-        """The whole grid, unless it is the one that was handed out last. Raises `MapError`."""
-        return self._drawn(int(self._poses.stamps_ns[-1]), None) if len(self._poses) else []
+        """The whole grid, unless it is the one that was handed out last."""
+        return self._tried(int(self._poses.stamps_ns[-1]), None) if len(self._poses) else []
+
+    def notes(self) -> tuple[str, ...]:
+        """Why there is no newer grid."""
+        return (self.health.reason,) if self.health.reason else ()
 
     def close(self) -> None:
         """Remove what is temporary."""
         if self._scratch is not None:
             self._scratch.cleanup()
+
+    def _tried(self, stamp_ns: int, limit: int | None) -> list[tuple[str, object]]:
+        try:
+            return self._drawn(stamp_ns, limit)
+        except MapError as error:  # nothing else waits for room on the disk
+            self._tried_ns, self.health = stamp_ns, Health(Level.DEGRADED, f"grid: {error}")
+            return []
 
     def _drawn(self, stamp_ns: int, limit: int | None) -> list[tuple[str, object]]:
         if not len(self._poses):

@@ -88,7 +88,8 @@ class MapLocalization:
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the results should know."""
-        return map_notes(self.map)
+        grid = self._grid.notes() if self._grid is not None else ()
+        return (*map_notes(self.map), *grid)
 
     def counters(self) -> dict[str, int]:
         """Keyframes by what became of them."""

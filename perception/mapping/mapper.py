@@ -169,7 +169,8 @@ class Mapper:
         """What a reader of the results should know."""
         lost = len(self._waiting) + self.events["keyframes without a place"]
         waiting = (f"{lost} keyframes have no place in the map: {self.map.localizer.reason}",) if lost else ()
-        return (*map_notes(self.map), *waiting)
+        grid = self.grid.notes() if self.grid is not None else ()
+        return (*map_notes(self.map), *waiting, *grid)
 
     def counters(self) -> dict[str, int]:
         """What came and what became of it."""

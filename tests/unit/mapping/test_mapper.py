@@ -235,7 +235,9 @@ def test_a_disk_that_may_not_be_written_costs_the_grid_and_not_the_pose(copy, mo
     with monkeypatch.context() as patch:
         patch.setattr(slam.maps.grid, "write_atomic", refuse)
         heard = drive(mapper, robot, 3)
+        assert "map_grid" not in dict(mapper.finish())  # and it raises nothing
     assert heard["map_odom"][-1] is not None and "map_grid" not in heard
+    assert "Read-only file system" in mapper.notes()[-1]
     assert mapper.health().level is Level.DEGRADED and "Read-only file system" in mapper.health().reason
     assert drive(mapper, robot, 3)["map_grid"]
     assert mapper.health().level is Level.OK

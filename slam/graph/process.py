@@ -162,6 +162,7 @@ class GraphProcess:
         """End the process; the journal stays."""
         self._is_closing.set()
         self._keeper.join(STOP_TIMEOUT)
+        self._tell_journal()  # there may be room again
 
     def __enter__(self) -> "GraphProcess":
         return self

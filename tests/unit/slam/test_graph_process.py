@@ -202,6 +202,17 @@ def test_a_full_disk_costs_no_answers_and_what_was_undone_is_told_when_there_is_
     assert journal.judged_until == number
 
 
+def test_what_a_full_disk_did_not_take_is_told_at_the_end():
+    journal = FullDisk()
+    with GraphProcess(journal=journal) as graph:
+        drive(graph, 0, 3)
+        number = graph.add(Between(77, 78, np.eye(4), np.eye(6)))  # hangs on nothing
+        graph.wait(PATIENCE)
+        assert not journal.undone
+        journal.is_full = False
+    assert list(journal.undone) == [number]
+
+
 @dataclass(frozen=True)
 class Deadly:
     """Ends the process that unpickles it."""

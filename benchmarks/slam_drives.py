@@ -45,7 +45,10 @@ _WORLDS: dict[str, dict[str, object]] = {
         name: {"route": "tunnel", "seed": SEED + k, "duration": 40.0, "beams": SENSOR} for k, name in enumerate(TUNNELS)
     },
 }
-_OTHER_IMU = {NOISY: (TOWN, NOISY_IMU)}  # the same scans with another IMU
+NOISY_TUNNELS = tuple(f"{name}, 10x IMU noise" for name in TUNNELS)
+_OTHER_IMU = {  # the same scans with another IMU
+    noisy: (name, NOISY_IMU) for noisy, name in zip((NOISY, *NOISY_TUNNELS), (TOWN, *TUNNELS))
+}
 
 
 def drive(options: BenchOptions, name: str) -> Path:

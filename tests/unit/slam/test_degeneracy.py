@@ -98,3 +98,17 @@ def test_one_scan_that_sees_little_is_not_flagged_after_many_that_saw_enough():
         found = analyse(little, 100.0, 25.0, CONFIG, before)
         before = found.translation
     assert len(found.weak_translation) == 1
+
+
+def test_a_scan_loses_its_say_along_a_translation_that_it_hardly_tells():
+    def shares(value: float) -> list[float]:
+        return [share for axis, share in analysed(value).doubts(CONFIG) if abs(axis[0]) > 0.99]
+
+    def analysed(value: float) -> Degeneracy:
+        return analyse(np.diag([value, 0.4, 0.4, 50.0, 50.0, 50.0]) * 100.0, 100.0, 25.0, CONFIG)
+
+    assert CONFIG.full_translation == 0.1
+    assert shares(0.2) == []
+    assert shares(0.05) == pytest.approx([0.5**4])
+    assert shares(0.02) == pytest.approx([0.2**4])
+    assert shares(0.5 * CONFIG.weak_translation) == [0.0]

@@ -13,7 +13,6 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TransformStamped
-from nav_msgs.msg import Odometry as OdometryMessage
 from sensor_msgs.msg import CameraInfo, Image, Imu, PointCloud2, PointField
 from std_msgs.msg import Header
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from vision_msgs.msg import Detection2D, Detection2DArray
 
 CDR_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
+TWIST_COVARIANCE_AT = 49  # behind pose, its covariance, and twist, in doubles
 
 
 def stamp_of(header: Header) -> int:
@@ -98,17 +98,20 @@ def transform_from(message: TransformStamped) -> np.ndarray:
     return transform(matrix_from_quaternion(q), np.array([place.x, place.y, place.z]))
 
 
-def odometry_to(odometry: Odometry, odom_frame: str, base_frame: str) -> OdometryMessage:
-    """Pose in `odom_frame` with covariance, twist in `base_frame` (its covariance is not estimated and stays zero)."""
-    message = OdometryMessage(header=header_of(odometry.stamp_ns, odom_frame), child_frame_id=base_frame)
-    place, turn = message.pose.pose.position, message.pose.pose.orientation
-    place.x, place.y, place.z = map(float, odometry.T_odom_base[:3, 3])
-    turn.x, turn.y, turn.z, turn.w = map(float, quaternion_from_matrix(odometry.T_odom_base[:3, :3]))
-    message.pose.covariance = odometry.covariance.ravel()
-    linear, angular = message.twist.twist.linear, message.twist.twist.angular
-    linear.x, linear.y, linear.z = map(float, odometry.velocity)
-    angular.x, angular.y, angular.z = map(float, odometry.angular_velocity)
-    return message
+def odometry_to_bytes(odometry: Odometry, odom_frame: str, base_frame: str) -> bytes:
+    """A serialised nav_msgs/Odometry: pose in `odom_frame` with covariance, twist in `base_frame`.
+
+    The covariance of the twist is not estimated and stays zero. Written as CDR at once: at the rate of an IMU, message
+    objects would keep every other thread waiting for a tenth of the time.
+    """
+    head = struct.pack("<iI", odometry.stamp_ns // NS_PER_S, odometry.stamp_ns % NS_PER_S)
+    for name in (odom_frame.encode() + b"\0", base_frame.encode() + b"\0"):
+        head += b"\0" * (-len(head) % 4) + struct.pack("<I", len(name)) + name
+    T, values = odometry.T_odom_base, np.zeros(TWIST_COVARIANCE_AT + 36)
+    values[:3], values[3:7] = T[:3, 3], quaternion_from_matrix(T[:3, :3])
+    values[7:43] = odometry.covariance.ravel()
+    values[43:46], values[46:49] = odometry.velocity, odometry.angular_velocity
+    return CDR_LITTLE_ENDIAN + head + b"\0" * (-len(head) % 8) + values.tobytes()
 
 
 def cloud_to(stamp_ns: int, frame_id: str, points: np.ndarray, offsets_ns: np.ndarray | None = None) -> PointCloud2:

@@ -192,7 +192,7 @@ class OdometryPort(OutputPort):
 
     def _publish(self, update: OdometryUpdate) -> None:
         odometry, frames = update.odometry, (self.node.config.publish.odom_frame, self.node.config.input.base_frame)
-        self.odometry.publish(messages.odometry_to(odometry, *frames))
+        self.odometry.publish(messages.odometry_to_bytes(odometry, *frames))
         if self.node.config.publish.tf:
             self.node.transforms.send(odometry.stamp_ns, *frames, odometry.T_odom_base)
         self._correct(update)
@@ -211,7 +211,7 @@ class OdometryPort(OutputPort):
         max_gap_ns = self.node.config.odometry.time.max_gap_ns
         for odometry in predicted:
             if odometry.stamp_ns - corrected_ns <= max_gap_ns:  # longer without a scan, and it is a guess
-                self.odometry_imu.publish(messages.odometry_to(odometry, *frames))
+                self.odometry_imu.publish(messages.odometry_to_bytes(odometry, *frames))
 
     def destroy(self) -> None:
         """Take the topics back."""

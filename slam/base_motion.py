@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from perception.core.geometry import hat, transform
+from perception.core.geometry import hat
 from perception.core.health import Health
 from perception.core.types import Odometry
 from slam.filter import Twist
@@ -15,16 +15,16 @@ def odometry_of_base(
 
     `P` (6, 6): position in odom (m), rotation perturbed on the right (rad). `twist`: in IMU axes.
     """
-    R, lever = T_odom_imu[:3, :3], T_imu_base[:3, 3]
-    J = np.zeros((6, 6))
-    J[:3, :3], J[:3, 3:], J[3:, 3:] = np.eye(3), -R @ hat(lever), R
+    R, across = T_odom_imu[:3, :3], hat(T_imu_base[:3, 3])
+    J = np.eye(6)
+    J[:3, 3:], J[3:, 3:] = -R @ across, R
     covariance = J @ P @ J.T
     R_base_imu = T_imu_base[:3, :3].T
     return Odometry(
         stamp_ns,
-        transform(R, T_odom_imu[:3, 3]) @ T_imu_base,
+        T_odom_imu @ T_imu_base,
         0.5 * (covariance + covariance.T),
-        R_base_imu @ (twist.linear + np.cross(twist.angular, lever)),
+        R_base_imu @ (twist.linear - across @ twist.angular),
         R_base_imu @ twist.angular,
         health,
     )

@@ -91,10 +91,10 @@ class ImuBuffer:
         if len(knots) == 0 or _largest_step(knots, start_ns, end_ns) > max_step_ns:
             return None
         values = self.values[first : last + 1]
-        inner = (knots > start_ns) & (knots < end_ns)
+        inner = slice(int(knots[0] <= start_ns), len(knots) - int(knots[-1] >= end_ns))
         times = np.concatenate(([start_ns], knots[inner], [end_ns]))
-        ends = _interpolated(knots, values, times[[0, -1]])
-        at = np.concatenate((ends[:1], values[inner], ends[1:]))
+        start, end = _value_at(start_ns, knots[:2], values[:2]), _value_at(end_ns, knots[-2:], values[-2:])
+        at = np.concatenate((start, values[inner], end))
         mean = 0.5 * (at[1:] + at[:-1])
         return Inputs(times, np.ascontiguousarray(mean[:, :3]), mean[:, 3:] * accel_scale)
 
@@ -110,9 +110,12 @@ def _largest_step(knots: np.ndarray, start_ns: int, end_ns: int) -> int:
     return max(within, int(knots[0]) - start_ns, end_ns - int(knots[-1]))
 
 
-def _interpolated(stamps: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    seconds, wanted = (stamps - stamps[0]) * 1e-9, (at - stamps[0]) * 1e-9
-    return np.stack([np.interp(wanted, seconds, column) for column in values.T], axis=1)
+def _value_at(stamp_ns: int, knots: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values (1, 6) at an instant between two samples, or of the one that is nearer than both."""
+    if len(knots) == 1:
+        return values[:1]
+    fraction = (stamp_ns - int(knots[0])) / int(knots[1] - knots[0])
+    return values[:1] + min(max(fraction, 0.0), 1.0) * (values[1:2] - values[:1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,14 +217,13 @@ def noise_variances(config: ImuConfig, rate: float) -> np.ndarray:
 
 def without_bad_samples(batch: ImuBatch, newest_ns: int, config: ImuConfig, counts: Counter[str]) -> ImuBatch:
     """The samples of `batch` that are finite, possible, and newer than `newest_ns`; the others are counted."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        is_finite = np.isfinite(batch.gyro).all(axis=1) & np.isfinite(batch.accel).all(axis=1)
-        is_possible = (np.abs(batch.gyro) <= config.max_angular_rate).all(axis=1)
-        is_possible &= (np.abs(batch.accel) <= config.max_acceleration).all(axis=1)
     before = np.maximum.accumulate(np.concatenate(([newest_ns], batch.stamps_ns)))[:-1]
     is_newer = batch.stamps_ns > before
-    if is_finite.all() and is_possible.all() and is_newer.all():
+    gyro, accel = np.abs(batch.gyro), np.abs(batch.accel)
+    is_possible = (gyro <= config.max_angular_rate).all(axis=1) & (accel <= config.max_acceleration).all(axis=1)
+    if is_possible.all() and is_newer.all():
         return batch
+    is_finite = np.isfinite(gyro).all(axis=1) & np.isfinite(accel).all(axis=1)
     keep = is_finite & is_possible & is_newer
     counts["imu samples not finite"] += int((~is_finite).sum())
     counts["imu samples beyond the limits"] += int((is_finite & ~is_possible).sum())

@@ -4,6 +4,8 @@ Rotations are 3x3, transforms 4x4 float64, quaternions xyzw. Right perturbations
 Formulas: Sola, Deray, Atchuthan, "A micro Lie theory for state estimation in robotics", appendix B.
 """
 
+import math
+
 import numpy as np
 
 SMALL_ANGLE = 1e-7  # below it (rad) the series replaces the closed form
@@ -46,6 +48,8 @@ def left_jacobian_so3(v: np.ndarray) -> np.ndarray:
 def quaternion_from_matrix(R: np.ndarray) -> np.ndarray:
     """Unit quaternion xyzw of a rotation matrix (or of an (N, 3, 3) stack), w >= 0."""
     R = np.asarray(R, dtype=np.float64)
+    if R.ndim == 2:
+        return _quaternion_from_one(*R.ravel().tolist())
     m00, m11, m22 = R[..., 0, 0], R[..., 1, 1], R[..., 2, 2]
     four = np.stack([1 + m00 - m11 - m22, 1 - m00 + m11 - m22, 1 - m00 - m11 + m22, 1 + m00 + m11 + m22], axis=-1)
     xy, xz, yz = R[..., 0, 1] + R[..., 1, 0], R[..., 0, 2] + R[..., 2, 0], R[..., 1, 2] + R[..., 2, 1]
@@ -63,6 +67,18 @@ def quaternion_from_matrix(R: np.ndarray) -> np.ndarray:
     q = np.take_along_axis(rows, best[..., None, None], axis=-2)[..., 0, :]
     q = q / np.linalg.norm(q, axis=-1, keepdims=True)
     return np.where(q[..., 3:] < 0.0, -q, q)
+
+
+def _quaternion_from_one(
+    m00: float, m01: float, m02: float, m10: float, m11: float, m12: float, m20: float, m21: float, m22: float
+) -> np.ndarray:
+    """The same for one matrix, without the cost of arrays: at the rate of an IMU it counts."""
+    four = (1 + m00 - m11 - m22, 1 - m00 + m11 - m22, 1 - m00 - m11 + m22, 1 + m00 + m11 + m22)
+    xy, xz, yz, xw, yw, zw = m01 + m10, m02 + m20, m12 + m21, m21 - m12, m02 - m20, m10 - m01
+    rows = ((four[0], xy, xz, xw), (xy, four[1], yz, yw), (xz, yz, four[2], zw), (xw, yw, zw, four[3]))
+    x, y, z, w = rows[four.index(max(four))]
+    scale = (-1.0 if w < 0.0 else 1.0) / math.sqrt(x * x + y * y + z * z + w * w)
+    return np.array([x * scale, y * scale, z * scale, w * scale])
 
 
 def matrix_from_quaternion(q: np.ndarray) -> np.ndarray:

@@ -8,12 +8,14 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from perception.core.errors import PerceptionError
+from perception.core.priority import give_way
 from slam.graph.factors import poses_of
 from slam.graph.journal import Entry
 from slam.graph.messages import Command, GraphResult, Restore
 from slam.graph.pose_graph import PoseGraph, Undone
 
 MAX_AT_ONCE = 64  # commands that one optimisation may answer
+NICENESS = 10  # it gives way to the front end
 log = logging.getLogger(__name__)
 
 
@@ -75,6 +77,7 @@ def serve(connection: Connection) -> None:
 
 def main() -> None:
     """Entry point; the argument is the file descriptor of the connection."""
+    give_way(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the front end, which then ends us
     try:
         serve(Connection(int(sys.argv[1])))

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from nav_msgs.msg import Odometry as OdometryMessage
+from rclpy.serialization import deserialize_message
 
 from nodes import messages
 from tests.contract.graph import comes_true, spinning
@@ -40,7 +42,10 @@ def replayed(recording):
     for event in source.events():
         runner.feed(stream_of(event), event)
     runner.finish()
-    return [messages.odometry_to(update.odometry, "odom", "base_link") for update in updates]
+    return [
+        deserialize_message(messages.odometry_to_bytes(update.odometry, "odom", "base_link"), OdometryMessage)
+        for update in updates
+    ]
 
 
 @contextmanager

@@ -3,13 +3,14 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed")
 
+from nav_msgs.msg import Odometry as OdometryMessage
 from nav_msgs.msg import Path
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Imu, PointCloud2
 
 from nodes import messages
 from perception.core.errors import InvalidInput
-from perception.core.geometry import exp_so3, transform
+from perception.core.geometry import exp_so3, matrix_from_quaternion, transform
 from perception.core.health import OK, Health, Level
 from perception.core.types import Odometry
 from perception.io.config import InputConfig
@@ -92,16 +93,22 @@ def test_transform_with_an_empty_quaternion_is_refused():
         messages.transform_from(message)
 
 
-def test_odometry_carries_pose_covariance_and_twist_in_the_right_frames():
+@pytest.mark.parametrize("frames", [("odom", "base_link"), ("o", "b"), ("", "robot/base"), ("odom3", "")])
+def test_odometry_carries_pose_covariance_and_twist_in_the_right_frames(frames):
     covariance = np.arange(36.0).reshape(6, 6)
     odometry = Odometry(STAMP, T, covariance, np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
-    message = messages.odometry_to(odometry, "odom", "base_link")
-    assert (message.header.frame_id, message.child_frame_id) == ("odom", "base_link")
+    message = deserialize_message(messages.odometry_to_bytes(odometry, *frames), OdometryMessage)
+    assert (message.header.frame_id, message.child_frame_id) == frames
     assert messages.stamp_of(message.header) == STAMP
-    assert message.pose.pose.position.y == -2.0
+    place, turn = message.pose.pose.position, message.pose.pose.orientation
+    assert [place.x, place.y, place.z] == T[:3, 3].tolist()
+    np.testing.assert_allclose(
+        matrix_from_quaternion(np.array([turn.x, turn.y, turn.z, turn.w])), T[:3, :3], atol=1e-12
+    )
     assert message.pose.covariance.tolist() == covariance.ravel().tolist()
-    assert message.twist.twist.linear.z == 3.0
-    assert message.twist.twist.angular.x == 4.0
+    linear, angular = message.twist.twist.linear, message.twist.twist.angular
+    assert [linear.x, linear.y, linear.z, angular.x, angular.y, angular.z] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert not message.twist.covariance.any()
 
 
 @pytest.mark.parametrize("frame", ["odom", "o", "map_frame", "robot/odom", ""])

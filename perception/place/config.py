@@ -91,11 +91,12 @@ class IndexConfig(Config):
         20_000, ge=16, le=10_000_000, description="Fewer places are compared one by one, which is exact."
     )
     kind: Literal["ivf", "hnsw"] = Field(
-        "ivf", description="Beyond that: inverted lists, trained on the places, or a graph of neighbours (more memory)."
+        "ivf",
+        description="Beyond that: inverted lists of short codes, the best compared exactly, or a graph of neighbours.",
     )
-    is_compressed: bool = Field(False, description="Inverted lists hold codes of bytes (PQ) instead of the vectors.")
+    is_compressed: bool = Field(False, description="Inverted lists hold codes of bytes (PQ) alone, not the vectors.")
     code_bytes: int = Field(64, ge=1, le=1024, description="Of a code; the length of a descriptor is its multiple.")
-    probes: int = Field(64, ge=1, le=65_536, description="Lists, of 4 sqrt(N), that a query looks at.")
+    probes: int = Field(256, ge=1, le=65_536, description="Lists, of 4 sqrt(N), that a query looks at.")
     links: int = Field(32, ge=4, le=256, description="Of each place in the graph of neighbours.")
     effort: int = Field(128, ge=8, le=65_536, description="Places that a query of the graph keeps in view.")
     retrain_growth: float = Field(

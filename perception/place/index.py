@@ -5,6 +5,7 @@ from descriptors only, in order, so that the same descriptors give the same answ
 Candidates may lie anywhere: what is left out are the last seconds and metres of the own path.
 """
 
+import math
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -19,7 +20,9 @@ from perception.place.config import IndexConfig
 SEED = 1234  # of k-means inside FAISS
 LIST_FACTOR = 4.0  # lists per square root of the number of places
 POINTS_PER_LIST, ROUNDS = 40, 10  # of k-means: what it sees at most of each list, and how often
-PQ_BITS = 8
+PQ_BITS = 8  # of codes that replace the vectors
+SCAN_BITS, SCANNED_TOGETHER = 4, 4  # of codes that only find candidates; numbers in each
+EXACT_AGAIN = 100  # candidates of these codes that are compared exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class DescriptorIndex:
         limit = len(self) if limit is None else min(limit, len(self))
         if limit <= 0 or count <= 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        found, rows = self._index.search(query[None], min(count, limit), params=self._parameters(limit))
+        count = min(count, limit)
+        found, rows = self._index.search(query[None], count, params=self._parameters(count, limit))
         is_there = rows[0] >= 0
         return rows[0][is_there].astype(np.int64), found[0][is_there]
 
@@ -134,27 +138,33 @@ class DescriptorIndex:
         return index
 
     def _lists(self, vectors: np.ndarray) -> Any:
+        """Lists of codes; unless these are all that is kept, the best of them are compared exactly."""
         num_lists = max(1, int(LIST_FACTOR * np.sqrt(len(vectors))))
         coarse, metric = self._faiss.IndexFlatIP(self.dimensions), self._faiss.METRIC_INNER_PRODUCT
         if self.config.is_compressed:
             size = (self.dimensions, num_lists, self.config.code_bytes, PQ_BITS)
-            index = self._faiss.IndexIVFPQ(coarse, *size, metric)
+            lists = self._faiss.IndexIVFPQ(coarse, *size, metric)
         else:
-            index = self._faiss.IndexIVFFlat(coarse, self.dimensions, num_lists, metric)
-        index.cp.seed, index.cp.max_points_per_centroid, index.cp.niter = SEED, POINTS_PER_LIST, ROUNDS
+            parts = self.dimensions // math.gcd(self.dimensions, SCANNED_TOGETHER)
+            lists = self._faiss.IndexIVFPQFastScan(coarse, self.dimensions, num_lists, parts, SCAN_BITS, metric)
+        lists.cp.seed, lists.cp.max_points_per_centroid, lists.cp.niter = SEED, POINTS_PER_LIST, ROUNDS
         rows = np.linspace(0, len(vectors) - 1, min(len(vectors), POINTS_PER_LIST * num_lists)).astype(np.int64)
-        index.train(vectors[rows])
-        index.own_fields, self._coarse = False, coarse  # Python keeps the quantiser alive
-        return index
+        lists.train(vectors[rows])
+        lists.own_fields, self._kept = False, (coarse, lists)  # Python keeps them alive
+        return lists if self.config.is_compressed else self._faiss.IndexRefineFlat(lists)
 
-    def _parameters(self, limit: int) -> Any:
-        """How to search; the selector is kept alive by the object that is returned."""
+    def _parameters(self, count: int, limit: int) -> Any:
+        """How to search; what it is made of is kept alive by the object that is returned."""
         selected = {} if limit == len(self) else {"sel": self._faiss.IDSelectorRange(0, limit)}
         if self.is_exact:
             return self._faiss.SearchParameters(**selected)
         if self.config.kind == "hnsw":
             return self._faiss.SearchParametersHNSW(efSearch=self.config.effort, **selected)
-        return self._faiss.SearchParametersIVF(nprobe=self.config.probes, **selected)
+        lists = self._faiss.SearchParametersIVF(nprobe=self.config.probes, **selected)
+        if self.config.is_compressed:
+            return lists
+        more = max(1.0, EXACT_AGAIN / count)
+        return self._faiss.IndexRefineSearchParameters(k_factor=more, base_index_params=lists, **selected)
 
 
 @dataclass(slots=True)

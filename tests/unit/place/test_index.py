@@ -57,6 +57,7 @@ def test_many_places_are_found_nearly_as_well_as_by_exact_search(kind):
     assert np.mean(hits) >= 0.99
     limited = [index.search(query, 1, 700)[0] for query in queries]
     assert max(int(rows[0]) for rows in limited if len(rows)) < 700
+    assert set(index.search(queries[0], 50, 7)[0]) <= set(range(7))  # fewer than it compares exactly
 
 
 def test_codes_of_bytes_find_the_right_place():

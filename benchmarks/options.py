@@ -16,3 +16,8 @@ class BenchOptions:
     only: tuple[str, ...] = ()  # groups of rows; empty: all
     seeds: int = 3  # generated drives of each kind
     say: Callable[[str], None] = silent  # told what is being measured
+
+    @property
+    def is_quick(self) -> bool:
+        """Nothing was asked for by name, nor what takes long: all of it must end within 15 minutes."""
+        return not (self.long or self.only)

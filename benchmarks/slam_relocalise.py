@@ -4,9 +4,11 @@
 """
 
 import json
+import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,9 @@ def add_trials(result: Result, data: str, trials: list[dict]) -> None:
     result.add(OURS, data, SHARE, 100.0 * in_time / len(trials), "%")
     result.add(OURS, data, WRONG, 100.0 * (len(found) - len(good)) / len(trials), "%")
     result.add(OURS, data, "no place said", 100.0 * (len(trials) - len(found)) / len(trials), "%")
+    why = Counter(re.sub(r"[\d.]+", "N", trial["reason"].split(":")[0]) for trial in trials if trial["shift"] is None)
+    for reason, count in sorted(why.items()):
+        result.add(OURS, data, f"no place said: {reason}", count, "tries")
     if found:
         result.add(OURS, data, "error, median", float(np.median([trial["shift"] for trial in found])), "m")
     result.add(OURS, data, SLOW, float(np.percentile([trial["seconds"] for trial in trials], 95)), "s")

@@ -76,7 +76,7 @@ class PlanarConfig(Config):
 
     inlier_distance: float = Field(0.8, gt=0.0, le=10.0, description="Pairs so near (m) after it agree with it.")
     min_inliers: int = Field(8, ge=3, le=1000, description="Fewer pairs that agree prove nothing.")
-    min_ratio: float = Field(0.2, ge=0.0, le=1.0, description="Least share of the pairs that agree.")
+    min_ratio: float = Field(0.1, ge=0.0, le=1.0, description="Least share of the pairs that agree.")
     trials: int = Field(2000, ge=1, le=1_000_000, description="Samples of two pairs.")
     min_baseline: float = Field(
         2.0, ge=0.0, le=50.0, description="Least distance (m) of the two keypoints of a sample."

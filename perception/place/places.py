@@ -14,7 +14,7 @@ from perception.place.descriptors import PlaceNetwork
 from perception.place.keypoints import find_keypoints, match_descriptors
 from perception.place.registration2d import Planar, align
 
-NEAR = 5.0  # m: a place that the alignment puts as far away counts half
+NEAR = 5.0  # m: what the alignment puts as far away at most is the same place; twice as far counts half
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +73,8 @@ class Match:
         """
         if not self.planar.is_accepted:
             return 0.0
-        return self.planar.num_inliers / (1.0 + float(self.planar.shift @ self.planar.shift) / NEAR**2)
+        beyond = max(0.0, float(np.linalg.norm(self.planar.shift)) - NEAR)
+        return self.planar.num_inliers / (1.0 + (beyond / NEAR) ** 2)
 
 
 def compare(query: Landmarks, reference: Landmarks, config: PlaceConfig) -> Match:

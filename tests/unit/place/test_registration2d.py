@@ -56,7 +56,7 @@ def test_pairs_that_do_not_agree_are_refused_with_a_reason():
         found = align(rng.uniform(-30, 30, (num, 2)), rng.uniform(-30, 30, (num, 2)), CONFIG)
         assert not found.is_accepted
         assert word in found.reason
-    query, reference, _ = pairs(1, num=200, share=0.15)
+    query, reference, _ = pairs(1, num=400, share=0.06)
     found = align(query, reference, CONFIG)
     assert not found.is_accepted
     assert "share" in found.reason

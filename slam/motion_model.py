@@ -14,13 +14,14 @@ from slam.config import OdometryConfig
 from slam.deskew import Motion
 from slam.filter import STANDSTILL, Filter, Twist, sweep_motion, twist_between
 from slam.imu import ImuBuffer, Refused, Start, find_start, noise_variances, without_bad_samples
-from slam.start import first_sweep, start_filter
+from slam.start import STILL_VELOCITY_VARIANCE, first_sweep, start_filter
 from slam.state import State
 
 FIRST_VELOCITY_STD = 1.0  # m/s, of the velocity that the first two scans give
 
 SLOW_SHIFT = 0.02  # m per sweep; smaller ones are within the noise of the points
 SLOW_TURN = 0.003  # rad per sweep
+STILL_SPEED = 3.0 * STILL_VELOCITY_VARIANCE**0.5  # m/s: a start that the IMU calls still may be so fast
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,11 @@ class MotionModel:
         """True for a sweep that ended before the first IMU sample: its attitude cannot be known."""
         return self.start is not None and int(self.buffer.stamps_ns[0]) > end_ns
 
+    @property
+    def starts_still(self) -> bool:
+        """True where the IMU says that nothing moved at the start."""
+        return self.start is not None and self.start.is_still
+
     def first(self, start_ns: int, end_ns: int) -> tuple[Filter, Motion | None]:
         """The filter at the end of the first sweep, and the motion over it as far as it is known."""
         filter_ = start_filter(self.config.filter, self.rig, self.start, end_ns)
@@ -97,7 +103,9 @@ class MotionModel:
         return filter_, sweep_motion(filter_.state, end_ns, self.twist, start_ns, end_ns)
 
     def is_slow(self, length_ns: int) -> bool:
-        """True when the learned motion does not distort a sweep of this length."""
+        """True when the learned motion does not distort a sweep of this length, or not more than a still start has."""
+        if self.starts_still and np.linalg.norm(self.twist.linear) < STILL_SPEED:
+            return True
         shift, turn = self.twist.linear * length_ns * 1e-9, self.twist.angular * length_ns * 1e-9
         return bool(np.linalg.norm(shift) < SLOW_SHIFT and np.linalg.norm(turn) < SLOW_TURN)
 

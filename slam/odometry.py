@@ -197,10 +197,14 @@ class LidarInertialOdometry:
         return not self.motion_model.is_inertial and self._share.is_doubtful(measurement)
 
     def _measurement(self, points: np.ndarray, is_trial: bool = False) -> ScanMeasurement:
-        """Where the motion is not known all matches count alike: those that show it would be outliers."""
+        """Where the motion is not known all matches count alike: those that show it would be outliers.
+
+        They count along weak translations, too, unless the IMU says that the start is still, which is better known.
+        """
         is_unknown = is_trial or self._first is not None
         registration = self.plain_registration if is_unknown else self.registration
-        return ScanMeasurement(self.config, registration, self.local_map, points, is_unknown, self._translation)
+        keep_weak = is_unknown and not self.motion_model.starts_still
+        return ScanMeasurement(self.config, registration, self.local_map, points, keep_weak, self._translation)
 
     def _settle_start(self, first: Sweep, sweep: Sweep, match: Match) -> Match:
         """The velocity is known only from the second scan on; with it the first scan is de-skewed and mapped anew."""

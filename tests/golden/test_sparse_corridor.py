@@ -32,3 +32,12 @@ def test_the_odometry_drives_through_a_corridor_that_a_sparse_lidar_hardly_tells
     full = PerceptionConfig().odometry.registration.full_translation
     assert error(recording, full) < 0.7
     assert error(recording, 1e-6) > 5.0  # each scan believed in full: the robot seems to stand still
+
+
+def test_a_robot_that_stands_in_a_bare_tunnel_stays_where_it_is():
+    beams, scene = {"num_rings": 32, "num_columns": 512}, {"leaves_per_tree": 80, "clutter": 0.5}
+    values = {"seed": 900_002, "route": "tunnel", "duration": 2.5, "beams": beams, "scene": scene}
+    found = replay(
+        SyntheticRecording(validated(WorldConfig, values)), PerceptionConfig(), stages=["odometry"]
+    ).trajectory
+    assert np.linalg.norm(found.poses[:, :3, 3] - found.poses[0, :3, 3], axis=1).max() < 0.03

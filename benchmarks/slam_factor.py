@@ -24,12 +24,18 @@ OTHERS = (slam_drives.OFFICE, slam_drives.STREET)
 ALONG, ATE, DEGENERATE = "error along the axis", "ATE", "scans flagged degenerate"
 TUNNEL = "tunnels, three seeds"
 NOISY_TUNNEL = "tunnels, three seeds, 10x IMU noise"
+BARE_TUNNEL = "bare tunnels, two seeds"
+GROUPS = {
+    TUNNEL: slam_drives.TUNNELS,
+    BARE_TUNNEL: tuple(slam_drives.BARE_TUNNELS),
+    NOISY_TUNNEL: slam_drives.NOISY_TUNNELS,
+}
 LESS, SHARE, LEAST = 0.7, 1.02, 0.005  # of the error without images; of the ATE elsewhere, or m more
 
 
 def measure(options: BenchOptions, result: Result) -> None:
     """LIO, +BEV(1), +BEV(8) and +loops on every drive, two at a time: only accuracy counts here."""
-    tunnels = slam_drives.TUNNELS + slam_drives.NOISY_TUNNELS
+    tunnels = (*slam_drives.TUNNELS, *slam_drives.BARE_TUNNELS, *slam_drives.NOISY_TUNNELS)
     names = tunnels + OTHERS + ((slam_drives.TOWN,) if options.long else ())
     sources = {name: slam_drives.drive(options, name) for name in names}
     looping = (*slam_drives.TUNNELS, slam_drives.TOWN)
@@ -59,7 +65,7 @@ def targets(result: Result) -> list[Target]:
     """What images must do where geometry says too little, and must not do elsewhere."""
     found = []
     for variant in (BEV1, BEV8):
-        for names, text in ((slam_drives.TUNNELS, TUNNEL), (slam_drives.NOISY_TUNNELS, NOISY_TUNNEL)):
+        for text, names in GROUPS.items():
             ratios = [_ratio(result, variant, name, ALONG) for name in names]
             mean = None if None in ratios else float(np.mean([value for value in ratios if value is not None]))
             found.append(target(f"{ALONG}, {variant} / {LIO}, mean of {text}", LESS, mean))

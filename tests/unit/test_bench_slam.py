@@ -141,10 +141,12 @@ def test_images_are_held_against_the_odometry_without():
     mean = f"{slam_factor.ALONG}, {{}} / {LIO}, mean of {{}}"
     assert verdicts(slam_factor.targets(result)) == {
         mean.format(BEV1, slam_factor.TUNNEL): True,
+        mean.format(BEV1, slam_factor.BARE_TUNNEL): None,
         mean.format(BEV1, slam_factor.NOISY_TUNNEL): False,
         f"ATE, {BEV1}, {slam_drives.OFFICE}, against {LIO}": True,
         f"ATE, {BEV1}, {slam_drives.STREET}, against {LIO}": None,
         mean.format(BEV8, slam_factor.TUNNEL): False,
+        mean.format(BEV8, slam_factor.BARE_TUNNEL): None,
         mean.format(BEV8, slam_factor.NOISY_TUNNEL): True,
         f"ATE, {BEV8}, {slam_drives.OFFICE}, against {LIO}": False,
         f"ATE, {BEV8}, {slam_drives.STREET}, against {LIO}": None,

@@ -76,7 +76,8 @@ class PlaceMemory:
                 descriptor = self.describe(keyframe.points, keyframe.T_odom_base, keyframe.T_base_lidar).descriptor
             self._add(number, descriptor, keyframe.stamp_ns, path)
             on_keyframe(len(self), len(self.folder.keyframes))
-        if len(self):
+        if self._index is not None:
+            self._index.index.reorganise()
             self.begin_session()
         return anew
 

@@ -88,20 +88,17 @@ class IndexConfig(Config):
     """The index of places by their global descriptors."""
 
     exact_below: int = Field(
-        20_000, ge=16, le=10_000_000, description="Fewer places are compared one by one, which is exact."
+        20_000, ge=16, le=10_000_000, description="A map opened with fewer places compares one by one, which is exact."
     )
     kind: Literal["ivf", "hnsw"] = Field(
         "ivf",
-        description="Beyond that: inverted lists of short codes, the best compared exactly, or a graph of neighbours.",
+        description="Else: inverted lists of short codes, the best compared exactly, or a graph of neighbours.",
     )
     is_compressed: bool = Field(False, description="Inverted lists hold codes of bytes (PQ) alone, not the vectors.")
     code_bytes: int = Field(64, ge=1, le=1024, description="Of a code; the length of a descriptor is its multiple.")
     probes: int = Field(256, ge=1, le=65_536, description="Lists, of 4 sqrt(N), that a query looks at.")
     links: int = Field(32, ge=4, le=256, description="Of each place in the graph of neighbours.")
     effort: int = Field(128, ge=8, le=65_536, description="Places that a query of the graph keeps in view.")
-    retrain_growth: float = Field(
-        4.0, ge=1.1, le=100.0, description="Lists are trained anew after growing so much, unless they hold codes."
-    )
     num_threads: int = Field(1, ge=1, le=256, description="Of FAISS, for the whole process.")
     candidates: int = Field(
         25, ge=1, le=1000, description="Nearest places that a query gives; their images decide which is first."

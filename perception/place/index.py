@@ -79,7 +79,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 class DescriptorIndex:
     """Nearest unit vectors by the inner product; rows are counted in the order in which they were added.
 
-    FAISS has the only copy of them. Codes do not give back what was added, so lists of codes are trained once.
+    FAISS has the only copy of them.
     """
 
     def __init__(self, dimensions: int, config: IndexConfig) -> None:
@@ -87,7 +87,7 @@ class DescriptorIndex:
         if config.is_compressed and dimensions % config.code_bytes:
             raise InvalidInput(f"code_bytes: {config.code_bytes} does not divide descriptors of {dimensions}")
         self.config, self.dimensions = config, dimensions
-        self._trained_at = 0  # places when the lists were trained; 0: exact
+        self.is_exact = True  # whether every place is compared
         self._faiss = _library()
         self._faiss.omp_set_num_threads(config.num_threads)
         self._index: Any = self._faiss.IndexFlatIP(dimensions)
@@ -95,19 +95,25 @@ class DescriptorIndex:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether every place is compared."""
-        return self._trained_at == 0
-
     def add(self, vectors: np.ndarray) -> None:
         """Append unit vectors (N, D) float32. Raises `InvalidInput` for others."""
         check("vectors", vectors, (None, self.dimensions), np.float32)
         if not np.isfinite(vectors).all():
             raise InvalidInput("vectors: hold values that are not finite; leave these places out")
         self._index.add(np.ascontiguousarray(vectors))
-        if self._is_outgrown():
-            self._rebuild(self._index.reconstruct_n(0, len(self)))
+
+    def reorganise(self) -> None:
+        """Make the larger index, if there are places enough for it; a driving robot only adds to what there is.
+
+        Many long descriptors take a minute. Meanwhile exact search stays exact, and lists take more places than they
+        were trained for.
+        """
+        if not self.is_exact or len(self) <= self.config.exact_below:
+            return
+        vectors = self._index.reconstruct_n(0, len(self))
+        self._index = self._graph() if self.config.kind == "hnsw" else self._lists(vectors)
+        self._index.add(vectors)
+        self.is_exact = False
 
     def search(self, query: np.ndarray, count: int, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Rows (K,) int64 and inner products (K,) float32 of the nearest, K <= `count`, among the first `limit`."""
@@ -119,18 +125,6 @@ class DescriptorIndex:
         found, rows = self._index.search(query[None], count, params=self._parameters(count, limit))
         is_there = rows[0] >= 0
         return rows[0][is_there].astype(np.int64), found[0][is_there]
-
-    def _is_outgrown(self) -> bool:
-        if self.is_exact:
-            return len(self) > self.config.exact_below
-        is_trained_again = self.config.kind == "ivf" and not self.config.is_compressed
-        return is_trained_again and len(self) > self.config.retrain_growth * self._trained_at
-
-    def _rebuild(self, vectors: np.ndarray) -> None:
-        """Make the larger index anew from all that was added (N, D)."""
-        self._index = self._graph() if self.config.kind == "hnsw" else self._lists(vectors)
-        self._index.add(vectors)
-        self._trained_at = len(vectors)
 
     def _graph(self) -> Any:
         index = self._faiss.IndexHNSWFlat(self.dimensions, self.config.links, self._faiss.METRIC_INNER_PRODUCT)

@@ -109,8 +109,14 @@ def test_the_map_on_the_disk_is_the_one_that_was_told(lap):
     assert MapFolder(folder).problems() == []
 
 
-def test_a_second_session_waits_for_its_place_and_then_goes_on_in_the_map(lap, copy):
-    mapper, robot = open_mapper(settings(copy), RIG), Robot(phase=1.0)
+@pytest.mark.parametrize("exact_below", [20_000, 16])
+def test_a_second_session_waits_for_its_place_and_then_goes_on_in_the_map(lap, copy, exact_below):
+    index = {
+        **SETTINGS["place"]["index"],
+        "exact_below": exact_below,
+    }  # lists of codes are made of a map as it is opened
+    mapper = open_mapper(settings(copy, place={**SETTINGS["place"], "index": index}), RIG)
+    robot = Robot(phase=1.0)
     before = len(mapper.map.folder)
     heard = drive(mapper, robot, 6)
     mapper.finish()

@@ -51,6 +51,9 @@ def test_many_places_are_found_nearly_as_well_as_by_exact_search(kind):
     index = DescriptorIndex(32, IndexConfig(exact_below=500, **kind))
     for part in np.array_split(vectors, 40):
         index.add(part)
+        if len(index) == 2000:
+            assert index.is_exact  # nothing is made anew while places are added
+            index.reorganise()
     assert not index.is_exact
     assert len(index) == 4000
     hits = [index.search(query, 1)[0][0] == exact(vectors, query, 1)[0] for query in queries]
@@ -65,6 +68,7 @@ def test_codes_of_bytes_find_the_right_place():
     index = DescriptorIndex(32, IndexConfig(exact_below=1000, is_compressed=True, code_bytes=16))
     for part in np.array_split(vectors, 10):
         index.add(part)
+    index.reorganise()
     found = [index.search(query, 1)[0][0] for query in vectors[:200]]
     assert np.mean([vectors[row] @ vectors[k] > 0.8 for k, row in enumerate(found)]) >= 0.99
     with pytest.raises(InvalidInput, match="code_bytes"):
@@ -78,6 +82,7 @@ def test_vectors_are_kept_once(kind):
     tracemalloc.start()  # sees NumPy, but not what FAISS holds
     for part in np.array_split(vectors, 10):
         index.add(part)
+    index.reorganise()
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < 0.1 * vectors.nbytes
@@ -91,6 +96,7 @@ def test_the_same_descriptors_give_the_same_answers_again(kind):
         index = DescriptorIndex(32, IndexConfig(exact_below=800, kind=kind))
         for part in np.array_split(vectors, 5):
             index.add(part)
+        index.reorganise()
         answers.append(np.stack([index.search(query, 3)[0] for query in queries]))
     np.testing.assert_array_equal(*answers)
 

@@ -11,7 +11,6 @@ from nodes.statistics import DropMonitor, LatencyMonitor
 from perception.core.errors import PerceptionError
 from perception.core.health import OK, Health, Level, worst
 from perception.core.mailbox import Closed, Mailbox
-from perception.core.priority import give_way
 from perception.core.types import OdometryUpdate, Scan
 from perception.mapping.types import MapOdom
 from perception.pipeline.spec import Stage, Worker
@@ -116,7 +115,6 @@ class StageThread:
         return self._worker.facts() if self._worker is not None else {}
 
     def _run(self) -> None:
-        give_way(self.stage.niceness)
         try:
             self._work()
         finally:

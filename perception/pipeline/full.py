@@ -30,7 +30,6 @@ FULL = Pipeline(
             deadline_ms=1000,
             warm_up=warm_up_mapping,
             forgets=("odometry", "odometry_reset"),
-            niceness=10,  # a keyframe takes a core for a tenth of a second; the next scan must not wait for it
             is_enabled=lambda config: config.mapping.is_enabled,
         ),
         Stage(

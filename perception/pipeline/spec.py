@@ -77,7 +77,6 @@ class Stage:
     also_reads: tuple[str, ...] = ()  # streams that help where they are; it works without them
     on_restart: tuple[Output, ...] = ()  # live: what the stages behind are told when it begins anew
     forgets: tuple[str, ...] = ()  # live: streams whose waiting items mean nothing once it has begun anew
-    niceness: int = 0  # live, on Linux: how far its thread gives way to others, as `nice` has it
 
     def takes(self, stream: str) -> bool:
         """Whether items of `stream` are for it."""

@@ -15,7 +15,7 @@ from slam.graph.messages import Command, GraphResult, Restore
 from slam.graph.pose_graph import PoseGraph, Undone
 
 MAX_AT_ONCE = 64  # commands that one optimisation may answer
-NICENESS = 10  # it gives way to the front end
+NICENESS = 5  # it gives way to the front end; threads must not: one that waits may hold Python's lock
 log = logging.getLogger(__name__)
 
 

@@ -1,4 +1,4 @@
-"""The benchmark of mapping: `perception bench slam`, which ends within 15 minutes, peers and drives included.
+"""The benchmark of mapping: `perception bench slam`, meant to end within 15 minutes, peers and drives included.
 
 Every group in full is what `--long` or `--only` ask for.
 """

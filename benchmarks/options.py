@@ -19,5 +19,5 @@ class BenchOptions:
 
     @property
     def is_quick(self) -> bool:
-        """Nothing was asked for by name, nor what takes long: what is measured then is meant to end within 15 minutes."""
+        """Nothing was asked for by name, nor what takes long: the rest is meant to end within 15 minutes."""
         return not (self.long or self.only)

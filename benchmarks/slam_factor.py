@@ -35,7 +35,7 @@ LESS, SHARE, LEAST = 0.7, 1.02, 0.005  # of the error without images; of the ATE
 
 def measure(options: BenchOptions, result: Result) -> None:
     """LIO, +BEV(1), +BEV(8) and +loops on every drive, two at a time: only accuracy counts here."""
-    tunnels = (*slam_drives.TUNNELS, *slam_drives.BARE_TUNNELS, *slam_drives.NOISY_TUNNELS)
+    tunnels = tuple(name for names in GROUPS.values() for name in names)
     names = tunnels + OTHERS + ((slam_drives.TOWN,) if options.long else ())
     sources = {name: slam_drives.drive(options, name) for name in names}
     looping = (*slam_drives.TUNNELS, slam_drives.TOWN)

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from vision_msgs.msg import Detection2D, Detection2DArray
 
 CDR_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
-TWIST_COVARIANCE_AT = 49  # behind pose, its covariance, and twist, in doubles
 
 
 def stamp_of(header: Header) -> int:
@@ -107,7 +106,7 @@ def odometry_to_bytes(odometry: Odometry, odom_frame: str, base_frame: str) -> b
     head = struct.pack("<iI", odometry.stamp_ns // NS_PER_S, odometry.stamp_ns % NS_PER_S)
     for name in (odom_frame.encode() + b"\0", base_frame.encode() + b"\0"):
         head += b"\0" * (-len(head) % 4) + struct.pack("<I", len(name)) + name
-    T, values = odometry.T_odom_base, np.zeros(TWIST_COVARIANCE_AT + 36)
+    T, values = odometry.T_odom_base, np.zeros(7 + 36 + 6 + 36)  # pose and twist, each with its covariance behind it
     values[:3], values[3:7] = T[:3, 3], quaternion_from_matrix(T[:3, :3])
     values[7:43] = odometry.covariance.ravel()
     values[43:46], values[46:49] = odometry.velocity, odometry.angular_velocity

@@ -1,6 +1,7 @@
 """The process of the pose graph: `python -m slam.graph.worker FD`. It ends when its front end does."""
 
 import logging
+import os
 import signal
 import sys
 from multiprocessing.connection import Connection
@@ -8,7 +9,6 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from perception.core.errors import PerceptionError
-from perception.core.priority import give_way
 from slam.graph.factors import poses_of
 from slam.graph.journal import Entry
 from slam.graph.messages import Command, GraphResult, Restore
@@ -77,7 +77,7 @@ def serve(connection: Connection) -> None:
 
 def main() -> None:
     """Entry point; the argument is the file descriptor of the connection."""
-    give_way(NICENESS)
+    os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the front end, which then ends us
     try:
         serve(Connection(int(sys.argv[1])))

@@ -256,6 +256,14 @@ def test_the_process_ends_with_its_front_end():
     until(lambda: not os.path.exists(f"/proc/{pid}"), "it lives on")  # noqa: PTH110
 
 
+def test_the_process_gives_way_to_its_front_end():
+    with GraphProcess() as graph:
+        graph.wait(60.0)
+        assert graph.pid is not None
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, graph.pid) > own or own == 19  # the lowest that there is
+
+
 def test_the_front_end_itself_does_not_load_gtsam():
     code = "import slam.graph.process, slam.maps.folder, sys; print('gtsam' in sys.modules, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
